@@ -1,0 +1,8 @@
+"""What runs at epoch end: evaluations, figures, and what the user is told."""
+
+from xclr_lightning.callbacks.imagenet9 import ImageNet9
+from xclr_lightning.callbacks.knn import KNN, KNNSet
+from xclr_lightning.callbacks.mit_states import MITStates
+from xclr_lightning.callbacks.similarity_figure import SimilarityFigure
+
+__all__ = ["KNN", "ImageNet9", "KNNSet", "MITStates", "SimilarityFigure"]

@@ -1,0 +1,78 @@
+"""Features of evaluation sets: each picture exactly once over all processes, each set once an epoch."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.utilities import move_data_to_device
+from torch import Tensor
+from torch import distributed as dist
+
+from xclr_lightning.data import Source
+from xclr_lightning.data.views import View
+from xclr_lightning.distributed import rank, world_size
+
+
+@dataclass
+class Features:
+    """Features of the pictures that could be read, in the order of their numbers.
+
+    ``values`` is ``(n, D)`` float32 and ``index`` ``(n,)`` int64, both on the CPU; ``bad`` names the other pictures.
+    """
+
+    values: Tensor
+    index: Tensor
+    bad: list[str]
+
+
+_cache: WeakKeyDictionary[Trainer, tuple[int, dict[str, Features]]] = WeakKeyDictionary()
+
+
+def features_of(trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
+    """Features of a source under the current weights, computed at most once a training step.
+
+    Args:
+        trainer: Whose DataModule gives batch size, workers and, by default, the crop.
+        module: Encodes pictures; its mode is restored.
+        source: The pictures.
+        view: How they are cropped.
+    """
+    step, known = _cache.get(trainer, (-1, {}))
+    if step != trainer.global_step:
+        known = {}
+        _cache[trainer] = (trainer.global_step, known)
+    name = f"{source.path} {id(view)}"
+    if name not in known:
+        known[name] = _merge(_extract(trainer, module, source, view))
+    return known[name]
+
+
+@torch.no_grad()
+def _extract(trainer: Trainer, module: LightningModule, source: Source, view: View | None) -> Features:
+    """This process's share: every ``world_size``-th picture."""
+    numbers = range(rank(), len(source), world_size())
+    loader = trainer.datamodule.picture_loader(source, view, numbers)  # type: ignore[attr-defined]
+    values, index, bad = [torch.zeros(0, module.backbone.num_features)], [torch.zeros(0, dtype=torch.int64)], []
+    training = module.training
+    module.eval()
+    for batch in loader:
+        bad += batch["bad"]
+        if len(batch["image"]):
+            with trainer.precision_plugin.forward_context():
+                features = module(move_data_to_device(batch["image"], module.device))
+            values.append(features.float().cpu())
+            index.append(batch["index"])
+    module.train(training)
+    return Features(torch.cat(values), torch.cat(index), bad)
+
+
+def _merge(share: Features) -> Features:
+    shares = [share]
+    if world_size() > 1:
+        shares = [None] * world_size()  # type: ignore[list-item]
+        dist.all_gather_object(shares, share)
+    index = torch.cat([part.index for part in shares])
+    order = index.argsort()
+    values = torch.cat([part.values for part in shares])[order]
+    return Features(values, index[order], [name for part in shares for name in part.bad])

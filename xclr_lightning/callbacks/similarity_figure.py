@@ -1,0 +1,131 @@
+"""The figure that shows what was learned: the graph's similarities beside the network's own."""
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.nn import functional as F
+
+from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.features import features_of
+from xclr_lightning.data.dataset import ViewsDataset
+from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
+
+
+class SimilarityFigure(Evaluation):
+    """Similarities of groups of related captions: in the graph, before training, and now.
+
+    A cell compares two captions by the mean projection of their pictures, which are held-out ones where ``data.val`` is
+    set. Logged as the figure ``graph/similarity``; ``graph/spearman`` is the rank correlation of graph and network
+    over all pairs of captions.
+
+    Args:
+        groups: Groups of related captions; each is a caption and its nearest ones.
+        size: Captions a group.
+        captions: Captions that the rank correlation covers, at most.
+        every_n_epochs: How often it runs; 0 turns it off.
+    """
+
+    def __init__(self, groups: int = 6, size: int = 5, captions: int = 1000, every_n_epochs: int = 1) -> None:
+        super().__init__(every_n_epochs)
+        self.groups, self.size, self.captions = groups, size, captions
+        self._before: Tensor | None = None
+
+    def open(self) -> bool:
+        return True
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        dataset = trainer.datamodule.held_out()  # type: ignore[attr-defined]
+        self._on = self._on and dataset is not None and dataset.graph is not None
+        if self._on:
+            self._choose(dataset)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._on:
+            self._before = self._learned(trainer, pl_module)
+
+    def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
+        learned = self._learned(trainer, module)
+        spearman = rank_correlation(self._target, learned)
+        if trainer.is_global_zero:
+            panels = {"the graph: what captions say": self._target}
+            if self._before is not None:
+                panels["the network before training"] = self._before
+            panels[f"the network after epoch {trainer.current_epoch + 1}"] = learned
+            figure = draw(panels, self._names, related_groups(self._target, self.groups, self.size))
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    logger.experiment.add_figure("graph/similarity", figure, trainer.global_step)
+            self.figure = figure
+        return {"graph/spearman": spearman}
+
+    def _choose(self, dataset: ViewsDataset) -> None:
+        """Take the first pictures of each caption, for as many captions as were asked for."""
+        assert dataset.graph is not None
+        self._source = dataset.source
+        first: dict[str, int] = {}
+        self._caption = torch.tensor(
+            [first.setdefault(caption, len(first)) for caption in self._source.captions()], dtype=torch.int64
+        )
+        self._names = list(first)[: self.captions]
+        caption = self._caption.tolist()
+        nodes = torch.stack([dataset.graph.nodes(caption.index(i)) for i in range(len(self._names))])
+        self._target = dataset.graph.similarity(nodes, nodes)
+
+    @torch.no_grad()
+    def _learned(self, trainer: Trainer, module: LightningModule) -> Tensor:
+        """Cosines of the captions' mean projections. Shape: ``(captions, captions)``, on the CPU."""
+        features = features_of(trainer, module, self._source)
+        training = module.training
+        module.eval()
+        z = F.normalize(module.projector(features.values.to(module.device)).float().cpu(), dim=1)
+        module.train(training)
+        mean = torch.zeros(int(self._caption.max()) + 1, z.shape[1]).index_add_(0, self._caption[features.index], z)
+        mean = F.normalize(mean[: len(self._names)], dim=1)
+        return mean @ mean.T
+
+
+def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> Figure:
+    """Draw matrices side by side on one scale, their rows sorted into groups.
+
+    Args:
+        panels: Title → similarities, shape ``(n, n)``.
+        names: Of the rows; words that all share are left out.
+        groups: Rows to show, group by group.
+    """
+    rows = torch.cat(groups)
+    figure = Figure(figsize=(3.2 * len(panels) + 2.6, 4.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    blocks = {title: _standardised(matrix)[rows][:, rows] for title, matrix in panels.items()}
+    for axis, (title, block) in zip(axes, blocks.items(), strict=True):
+        image = axis.imshow(block, cmap="cividis", vmin=-1, vmax=4)
+        agreement = rank_correlation(next(iter(panels.values())), panels[title])
+        axis.set_title(title + (f"\nrank correlation {agreement:.2f}" if axis is not axes[0] else "\n"), fontsize=10)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        for edge in torch.tensor([len(group) for group in groups]).cumsum(0)[:-1].tolist():
+            axis.axhline(edge - 0.5, color="white", linewidth=1)
+            axis.axvline(edge - 0.5, color="white", linewidth=1)
+    axes[0].set_yticks(range(len(rows)), _distinctive([names[i] for i in rows]), fontsize=7)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8)
+    bar.set_label("similarity, in deviations above the mean of all pairs", fontsize=8)
+    return figure
+
+
+def _standardised(matrix: Tensor) -> Tensor:
+    """Shift and scale by mean and deviation over pairs: the loss fixes similarities only up to a constant."""
+    i, j = torch.triu_indices(len(matrix), len(matrix), offset=1)
+    deviation, mean = torch.std_mean(matrix[i, j])
+    return (matrix - mean) / deviation.clamp_min(1e-6)
+
+
+def _distinctive(names: list[str], longest: int = 28) -> list[str]:
+    """Drop the words that all names begin with, and the end of long names."""
+    words = [name.split() for name in names]
+    shared = 0
+    while all(len(name) > shared + 1 for name in words) and len({name[shared] for name in words}) == 1:
+        shared += 1
+    short = [" ".join(name[shared:]) for name in words]
+    return [name if len(name) <= longest else name[: longest - 1] + "…" for name in short]

@@ -1,0 +1,73 @@
+"""The command line. Nothing heavy is imported before it is known to be needed."""
+
+import difflib
+import sys
+from importlib.metadata import version
+
+from xclr_lightning.config_files import resolve_config_options, shipped_configs
+from xclr_lightning.errors import UserError
+
+COMMANDS = {
+    "fit": "train, evaluate as you go, and write a run folder",
+    "validate": "held-out loss and every evaluation of a checkpoint",
+    "test": "the same, logged as a test",
+    "predict": "features of the pictures in data.predict, written to the run folder",
+}
+
+HELP = """\
+usage: python -m xclr_lightning COMMAND --config NAME [--config NAME …] [--KEY VALUE …]
+
+Learn image representations from a similarity graph (X-CLR).
+
+commands:
+{commands}
+
+options of every command:
+  --config NAME         a YAML file or a shipped config: {configs}
+                        repeat it to lay one over another; later ones win, and --KEY VALUE wins over all
+  --ckpt_path FILE      start from a checkpoint; its settings are used where neither config nor option gives one
+  --run_dir DIR         where the run is written; by default runs/NAME/N, N counting up
+  --model CLASS         the objective: XCLR, SimCLR, SupCon, or a class of your own as module.Class
+  --model.KEY VALUE     its settings: backbone, temperature, target_temperature, optimizer, lr, …
+  --data.KEY VALUE      the data: train, val, captions, label, graph, batch_size, num_workers, view, …
+  --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
+  --knn.KEY VALUE       evaluations, likewise --imagenet9, --mit_states, --similarity_figure
+  --seed_everything N   the seed
+  --print_config        print the whole config and stop
+  --help_all            every option with its type, default and meaning
+
+example: python -m xclr_lightning fit --config demo --trainer.max_epochs 1
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns the exit status, 2 for input that the user can mend."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        # A loader's worker sends its traceback as the message; the error itself is the last line of it.
+        line = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
+        print(f"xclr_lightning: error: {line}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or {"-h", "--help"} & set(arguments):
+        commands = "\n".join(f"  {name:<20}  {text}" for name, text in COMMANDS.items())
+        print(HELP.format(commands=commands, configs=", ".join(shipped_configs())))
+        return 0
+    if arguments == ["--version"]:
+        print(version("xclr-lightning"))
+        return 0
+    if arguments[0] not in COMMANDS:
+        close = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
+        raise UserError(
+            f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}"
+            + (f"; did you mean {close[0]}?" if close else "")
+        )
+    arguments = resolve_config_options(arguments)
+    from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
+
+    run(arguments)
+    return 0

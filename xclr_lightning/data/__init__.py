@@ -1,0 +1,23 @@
+"""Pictures with captions or labels: where they are read from, and how they become batches."""
+
+from xclr_lightning.data.datamodule import GraphDataModule
+from xclr_lightning.data.folder import ImageFolder
+from xclr_lightning.data.locate import locate, open_source
+from xclr_lightning.data.photometric import Photometric
+from xclr_lightning.data.shards import Shards
+from xclr_lightning.data.source import BadImage, Source
+from xclr_lightning.data.views import EvalView, RandomCropView, View
+
+__all__ = [
+    "BadImage",
+    "EvalView",
+    "GraphDataModule",
+    "ImageFolder",
+    "Photometric",
+    "RandomCropView",
+    "Shards",
+    "Source",
+    "View",
+    "locate",
+    "open_source",
+]

@@ -1,0 +1,155 @@
+"""The one DataModule: pictures, their views, and the similarity graph that rides along."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Subset
+
+from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
+from xclr_lightning.data.locate import open_source
+from xclr_lightning.data.photometric import Photometric
+from xclr_lightning.data.source import Source, labels
+from xclr_lightning.data.views import EvalView, RandomCropView, View
+from xclr_lightning.errors import UserError
+from xclr_lightning.graphs import GraphSource, SimilarityGraph
+
+
+class GraphDataModule(LightningDataModule):
+    """Images with precomputed similarity, for every objective.
+
+    A batch is a dictionary: ``views`` ``(V, n, 3, H, W)`` uint8, ``index`` ``(n,)`` int64, ``labels`` ``(n,)`` int64
+    where ``label`` is set, ``nodes`` ``(n, …)`` where there is a graph, and ``bad``, the names of unreadable pictures
+    that others stand in for.
+
+    Args:
+        train: Training pictures: a folder of pictures, a folder of tar shards, or ``demo:train``.
+        val: Held-out pictures for the objective's loss (``val/loss``).
+        predict: Pictures whose features ``predict`` writes.
+        captions: CSV file with the columns file_name and caption, for a folder of pictures without a ``metadata.csv``.
+        label: Field with a sample's class, for objectives that need one.
+        graph: The similarity graph; computed before training where it is missing.
+        batch_size: Samples a step, over all processes together.
+        num_workers: Worker processes a device that read pictures.
+        num_views: Views a sample.
+        view: How a training view is drawn from a picture, in the workers.
+        augment: What is then done to a whole batch of views, on the device; null for nothing.
+        eval_view: How a picture is cropped for evaluation.
+    """
+
+    def __init__(
+        self,
+        train: str,
+        val: str | None = None,
+        predict: str | None = None,
+        captions: str | None = None,
+        label: str | None = None,
+        graph: GraphSource | None = None,
+        batch_size: int = 256,
+        num_workers: int = 4,
+        num_views: int = 2,
+        view: View | None = None,
+        augment: Photometric | None = None,
+        eval_view: View | None = None,
+    ) -> None:
+        super().__init__()
+        self.train, self.val, self.predict = train, val, predict
+        self.captions, self.label, self.graph_source = captions, label, graph
+        self.batch_size, self.num_workers, self.num_views = batch_size, num_workers, num_views
+        self.view, self.augment = view or RandomCropView(), augment
+        self.eval_view = eval_view or EvalView()
+        self.graph: SimilarityGraph | None = None
+        self.graph_folder: Path | None = None
+        self._datasets: dict[str, ViewsDataset] = {}
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Augment views on the device."""
+        if self.augment is not None and "views" in batch:
+            views = batch["views"]
+            batch["views"] = self.augment(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+        return batch
+
+    def prepare_data(self) -> None:
+        """Compose the demo and compute graphs where they are missing, in one process a machine."""
+        for path in (self.train, self.val):
+            if path and self.graph_source:
+                self.graph_source.prepare(self._source(path))
+
+    def setup(self, stage: str) -> None:
+        """Open pictures, labels and graph, in every process."""
+        names: list[str] | None = None
+        for split, path in (("train", self.train), ("val", self.val)):
+            if path is None or split in self._datasets:
+                continue
+            source = self._source(path)
+            numbers = None
+            if self.label:
+                numbers, names = labels(source, self.label, names)
+            graph = self.graph_source.open(source) if self.graph_source else None
+            self._datasets[split] = ViewsDataset(source, self.view, self.num_views, numbers, graph)
+            if split == "train":
+                self.graph = graph
+                self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None
+
+    def held_out(self) -> ViewsDataset | None:
+        """The samples of ``val``, of ``train`` where there is none."""
+        return self._datasets.get("val") or self._datasets.get("train")
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        return self._loader("val") if self.val else []
+
+    def test_dataloader(self) -> DataLoader | list[DataLoader]:
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> DataLoader:
+        if self.predict is None:
+            raise UserError("data.predict is not set: give the folder whose pictures' features are wanted")
+        return self.picture_loader(self._source(self.predict))
+
+    def picture_loader(self, source: Source, view: View | None = None, numbers: Sequence[int] | None = None) -> DataLoader:
+        """Batches of pictures as they are evaluated: ``image`` ``(n, 3, H, W)`` uint8, ``index`` ``(n,)``, ``bad``.
+
+        Args:
+            source: The pictures.
+            view: How they are cropped, ``eval_view`` by default.
+            numbers: Which of them, all by default.
+        """
+        dataset = PictureDataset(source, view or self.eval_view)
+        return DataLoader(
+            dataset if numbers is None else Subset(dataset, numbers),
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=collate_pictures,
+        )
+
+    def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
+        processes = self.trainer.world_size if self.trainer else 1
+        if self.batch_size % processes:
+            raise UserError(
+                f"data.batch_size {self.batch_size} is of all processes together: {processes} processes do not divide it"
+            )
+        dataset = self._datasets[split]
+        if len(dataset) < self.batch_size:
+            raise UserError(
+                f"data.{split} has {len(dataset)} pictures, fewer than data.batch_size {self.batch_size}: "
+                "no batch is full; lower the batch size"
+            )
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size // processes,
+            shuffle=shuffle,
+            # Losses compare the samples of a batch: a smaller last one would be another task.
+            drop_last=True,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _source(self, path: str) -> Source:
+        return open_source(path, self.captions if path == self.train else None)

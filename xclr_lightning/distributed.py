@@ -1,0 +1,50 @@
+"""The one gather with gradient, and the ranks it runs over."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def world_size() -> int:
+    """Number of processes that train together, 1 without ``torch.distributed``."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process's number, 0 without ``torch.distributed``."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def gather_with_grad(tensor: Tensor) -> Tensor:
+    """Concatenate every rank's tensor; the gradient is the sum of what all ranks ask of this rank's part.
+
+    With a loss that is the mean over a rank's own rows, and gradients averaged over ranks as DDP does, this gives
+    the gradient of the mean over all rows.
+
+    Args:
+        tensor: The same shape and dtype on every rank. Shape: ``(n, …)``.
+
+    Returns:
+        Rank-major concatenation, the input itself for one process. Shape: ``(W·n, …)``.
+
+    Example:
+        >>> gather_with_grad(torch.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
+    return tensor if world_size() == 1 else _Gather.apply(tensor)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world_size())]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        grad = grad.contiguous()
+        dist.all_reduce(grad)
+        return grad.chunk(world_size())[rank()]

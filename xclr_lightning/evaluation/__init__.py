@@ -1,0 +1,7 @@
+"""How good features are, as pure functions of tensors."""
+
+from xclr_lightning.evaluation.knn import knn_predict
+from xclr_lightning.evaluation.probe import linear_probe_accuracy
+from xclr_lightning.evaluation.split import random_halves
+
+__all__ = ["knn_predict", "linear_probe_accuracy", "random_halves"]

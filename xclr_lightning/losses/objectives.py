@@ -1,0 +1,130 @@
+"""X-CLR, SimCLR and SupCon on one device: the same kernel, each with its own target."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from xclr_lightning.losses.contrastive import contrastive_cross_entropy
+from xclr_lightning.losses.targets import soft_target, uniform_target
+
+
+class Graph(Protocol):
+    """Anything that knows the similarity of two sets of nodes."""
+
+    def similarity(self, a: Tensor, b: Tensor, /) -> Tensor:
+        """``(n, …)`` and ``(m, …)`` nodes to their ``(n, m)`` similarities."""
+
+
+def xclr_loss(
+    z: Tensor,
+    similarity: Tensor | tuple[Graph, Tensor],
+    temperature: float = 0.1,
+    target_temperature: float = 0.1,
+) -> Tensor:
+    r"""X-Sample Contrastive Loss: the softmax of similarities in z matches the softmax of similarities in a graph.
+
+    .. math:: L = \frac{1}{M} \sum_i H\big(softmax_{j ≠ i}(G_{ij} / τ_s),\; softmax_{j ≠ i}(z_i \cdot z_j / τ)\big)
+
+    Args:
+        z: Projections, view-major: all first views, then all second views, …; normalised here.
+            Shape: ``(V·N, d)``, V ≥ 2.
+        similarity: G, shape ``(N, N)``; or a graph and the samples' nodes, shape ``(N, …)``, so that no ``(N, N)``
+            matrix is ever held.
+        temperature: τ > 0.
+        target_temperature: τ_s > 0.
+
+    Returns:
+        Scalar loss, the mean over the ``V·N`` rows.
+
+    Raises:
+        ValueError: Fewer than two samples, or z does not hold two or more views of each.
+
+    Reference:
+        Sobal et al., X-Sample Contrastive Loss: Improving Contrastive Learning with Sample Similarity Graphs,
+        ICLR 2025, https://arxiv.org/abs/2407.18134.
+
+    Example:
+        >>> G = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
+        >>> xclr_loss(torch.eye(2).repeat(2, 1), G, temperature=0.5, target_temperature=0.5).round(decimals=4)
+        tensor(1.0873)
+    """
+    if isinstance(similarity, Tensor):
+        if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
+            raise ValueError(f"similarity (N, N) expected, got {tuple(similarity.shape)}")
+        samples, rows_of = len(similarity), similarity.__getitem__
+    else:
+        graph, nodes = similarity
+        samples, rows_of = len(nodes), lambda sample: graph.similarity(nodes[sample], nodes)
+    views = _views(z, samples)
+    return _loss(z, samples, temperature, lambda own: soft_target(rows_of(own % samples), own, views, target_temperature))
+
+
+def nt_xent_loss(z: Tensor, temperature: float = 0.1, *, views: int = 2) -> Tensor:
+    """NT-Xent, SimCLR's loss: only another view of the same sample is related.
+
+    Args:
+        z: Projections, view-major; normalised here. Shape: ``(V·N, d)``.
+        temperature: τ > 0.
+        views: V ≥ 2.
+
+    Returns:
+        Scalar loss, the mean over the ``V·N`` rows.
+
+    Raises:
+        ValueError: Fewer than two samples, or the rows of z are no multiple of ``views``.
+
+    Reference:
+        Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, equation 1.
+
+    Example:
+        >>> nt_xent_loss(torch.eye(2).repeat(2, 1), temperature=0.5).round(decimals=4)
+        tensor(0.2395)
+    """
+    if len(z) % views:
+        raise ValueError(f"{len(z)} rows of z are not {views} views of each sample")
+    return supcon_loss(z, torch.arange(len(z) // views, device=z.device), temperature)
+
+
+def supcon_loss(z: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
+    """SupCon's L_out: every view of a sample of the same class is related, all to the same degree.
+
+    Args:
+        z: Projections, view-major; normalised here. Shape: ``(V·N, d)``, V ≥ 2.
+        labels: Classes. Shape: ``(N,)``, integer.
+        temperature: τ > 0.
+
+    Returns:
+        Scalar loss, the mean over the ``V·N`` rows.
+
+    Raises:
+        ValueError: Fewer than two samples, or z does not hold two or more views of each.
+
+    Reference:
+        Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, equation 2.
+
+    Example:
+        >>> supcon_loss(torch.eye(2).repeat(2, 1), torch.tensor([0, 1]), temperature=0.5).round(decimals=4)
+        tensor(0.2395)
+    """
+    samples = len(labels)
+    views = _views(z, samples)
+
+    def target(own: Tensor) -> Tensor:
+        return uniform_target(labels[own % samples, None] == labels, own, views)
+
+    return _loss(z, samples, temperature, target)
+
+
+def _views(z: Tensor, samples: int) -> int:
+    if samples < 2 or z.ndim != 2 or len(z) % samples or len(z) < 2 * samples:
+        raise ValueError(f"z (V·N, d) with N ≥ 2 samples and V ≥ 2 expected, got N = {samples}, z {tuple(z.shape)}")
+    return len(z) // samples
+
+
+def _loss(z: Tensor, samples: int, temperature: float, target: Callable[[Tensor], Tensor]) -> Tensor:
+    z = F.normalize(z, dim=1)
+    own = torch.arange(len(z), device=z.device)
+    return contrastive_cross_entropy(z, z, lambda rows: target(own[rows]), temperature, self_index=own)

@@ -1,0 +1,170 @@
+"""The module under every objective: backbone, projector, gather, optimiser. A subclass adds the target."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import timm
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from xclr_lightning.distributed import gather_with_grad, rank, world_size
+from xclr_lightning.errors import UserError
+from xclr_lightning.losses import contrastive_cross_entropy
+from xclr_lightning.objectives.projector import mlp
+from xclr_lightning.optim import build_optimizer, scaled_lr, warmup_cosine
+
+
+@dataclass
+class Samples:
+    """What is known of some samples: their numbers and, where the data has them, classes and graph nodes.
+
+    ``index`` and ``labels`` are ``(n,)`` int64, ``nodes`` is ``(n, …)``.
+    """
+
+    index: Tensor
+    labels: Tensor | None = None
+    nodes: Tensor | None = None
+
+    def __getitem__(self, rows: Tensor) -> "Samples":
+        return Samples(*(None if value is None else value[rows] for value in self._values()))
+
+    def gathered(self) -> "Samples":
+        """These of every process, rank-major."""
+        return Samples(*(None if value is None else gather_with_grad(value) for value in self._values()))
+
+    def _values(self) -> list[Tensor | None]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+class ContrastiveModule(LightningModule):
+    """A backbone trained so that the softmax over its projections' similarities matches a target.
+
+    Args:
+        backbone: Any timm model, by name.
+        backbone_kwargs: Further arguments of ``timm.create_model``, such as ``pretrained``.
+        projector: Widths of the projector's layers after the backbone's features; the last one is that of z.
+        temperature: τ of the softmax over similarities.
+        optimizer: ``adamw`` or ``lars``.
+        lr: Peak learning rate, before scaling.
+        lr_scaling: ``none``, ``linear`` (· batch / 256) or ``sqrt`` (· √batch).
+        weight_decay: Of matrices and convolutions; biases and norms have none.
+        warmup_epochs: Epochs of linear warm-up before the cosine; fractions are fine.
+        channels_last: Memory format of the backbone, faster for convolutions.
+    """
+
+    # Where a subclass needs data that is optional, it names the key of the batch and the setting that brings it.
+    needs: tuple[str, str] | None = None
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        backbone_kwargs: dict[str, Any] | None = None,
+        projector: tuple[int, ...] = (2048, 128),
+        temperature: float = 0.1,
+        optimizer: Literal["adamw", "lars"] = "adamw",
+        lr: float = 1e-3,
+        lr_scaling: Literal["none", "linear", "sqrt"] = "none",
+        weight_decay: float = 0.01,
+        warmup_epochs: float = 1.0,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.backbone = _backbone(backbone, backbone_kwargs or {})
+        self.projector = mlp([self.backbone.num_features, *projector])
+        self.temperature = temperature
+        if channels_last:
+            self.backbone = self.backbone.to(memory_format=torch.channels_last)
+        config = self.backbone.pretrained_cfg
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
+
+    @abstractmethod
+    def target(self, anchors: Samples, samples: Samples, self_index: Tensor, views: int) -> Tensor:
+        """What the objective asks of a block of anchors: the only thing a subclass must say.
+
+        Args:
+            anchors: The anchors' samples, ``b`` of them.
+            samples: All samples of the batch over all processes, ``N`` of them.
+            self_index: Each anchor's own column. Shape: ``(b,)``, int64 in ``[0, V·N)``.
+            views: V views a sample; keys are view-major.
+
+        Returns:
+            Target probabilities, 0 at the anchor itself. Shape: ``(b, V·N)``.
+        """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``."""
+        pixels = images / 255 if images.dtype == torch.uint8 else images
+        return self.backbone((pixels - self.mean) / self.std)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "val")
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        return self._step(batch, "test")
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Features ``(n, D)`` and index ``(n,)`` of the pictures of a batch that could be read."""
+        return {"features": self(batch["image"]) if len(batch["image"]) else None, "index": batch["index"]}
+
+    def loss(self, z: Tensor, samples: Samples) -> Tensor:
+        """This process's part of the loss: its own rows against the keys of all processes.
+
+        Args:
+            z: Projections of this process, view-major. Shape: ``(V, n, d)``.
+            samples: This process's samples.
+        """
+        views, n, _ = z.shape
+        total = n * world_size()
+        z = F.normalize(z.float(), dim=-1)
+        keys = gather_with_grad(z.transpose(0, 1)).transpose(0, 1)
+        everyone = samples.gathered()
+        sample = torch.arange(n, device=z.device).repeat(views)
+        view = torch.arange(views, device=z.device).repeat_interleave(n)
+        self_index = view * total + rank() * n + sample
+
+        def target(rows: slice) -> Tensor:
+            return self.target(samples[sample[rows]], everyone, self_index[rows], views)
+
+        return contrastive_cross_entropy(
+            z.flatten(0, 1), keys.flatten(0, 1), target, self.temperature, self_index=self_index
+        )
+
+    def configure_optimizers(self) -> Any:
+        steps = int(self.trainer.estimated_stepping_batches)
+        batch_size = self.trainer.datamodule.batch_size
+        optimizer = build_optimizer(
+            self,
+            self.hparams.optimizer,
+            scaled_lr(self.hparams.lr, batch_size, self.hparams.lr_scaling),
+            self.hparams.weight_decay,
+        )
+        warmup = round(self.hparams.warmup_epochs * steps / max(1, self.trainer.max_epochs or 1))
+        schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
+        if self.needs and self.needs[0] not in batch:
+            raise UserError(f"{type(self).__name__} needs {self.needs[0]} in every batch: set {self.needs[1]}")
+        views = batch["views"]
+        z = self.projector(self(views.flatten(0, 1))).unflatten(0, views.shape[:2])
+        loss = self.loss(z, Samples(batch["index"], batch.get("labels"), batch.get("nodes")))
+        self.log(f"{stage}/loss", loss, batch_size=views.shape[1], sync_dist=stage != "train")
+        return loss
+
+
+def _backbone(name: str, kwargs: dict[str, Any]) -> torch.nn.Module:
+    try:
+        return timm.create_model(name, **{"num_classes": 0, **kwargs})
+    except RuntimeError as error:
+        close = timm.list_models(f"*{name[:6]}*")[:5]
+        raise UserError(
+            f"timm has no model {name!r}" + (f": did you mean {', '.join(close)}?" if close else f" ({error})")
+        ) from error
