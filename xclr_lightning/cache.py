@@ -14,7 +14,7 @@ def cache_dir() -> Path:
     """Folder for demo scenes and graphs: ``$XCLR_CACHE``, else ``xclr_lightning`` in the user's cache directory."""
     if chosen := os.environ.get("XCLR_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "xclr_lightning"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "xclr_lightning"
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The command line. Nothing heavy is imported before it is known to be needed."""
 
-import difflib
+import errno
+import os
 import sys
 from importlib.metadata import version
 
 from xclr_lightning.config_files import resolve_config_options, shipped_configs
-from xclr_lightning.errors import UserError
+from xclr_lightning.errors import UserError, did_you_mean
 
 COMMANDS = {
     "fit": "train, evaluate as you go, and write a run folder",
@@ -13,6 +14,8 @@ COMMANDS = {
     "test": "the same, logged as a test",
     "predict": "features of the pictures in data.predict, written to the run folder",
 }
+
+NO_ROOM = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS}
 
 HELP = """\
 usage: python -m xclr_lightning COMMAND --config NAME [--config NAME …] [--KEY VALUE …]
@@ -43,13 +46,19 @@ example: python -m xclr_lightning fit --config demo --trainer.max_epochs 1
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line; returns the exit status, 2 for input that the user can mend."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # a console script lacks it, and with it the user's own classes
     try:
         return _dispatch(arguments)
     except UserError as error:
         # A loader's worker sends its traceback as the message; the error itself is the last line of it.
         line = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
-        print(f"xclr_lightning: error: {line}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        line = f"cannot write {error.filename or 'to the disk'}: {error.strerror}"
+    print(f"xclr_lightning: error: {line}", file=sys.stderr)
+    return 2
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -61,12 +70,8 @@ def _dispatch(arguments: list[str]) -> int:
         print(version("xclr-lightning"))
         return 0
     if arguments[0] not in COMMANDS:
-        close = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
-        raise UserError(
-            f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}"
-            + (f"; did you mean {close[0]}?" if close else "")
-        )
-    arguments = resolve_config_options(arguments)
+        raise UserError(f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}{did_you_mean(arguments[0], COMMANDS)}")
+    arguments = ["--help" if argument == "--help_all" else argument for argument in resolve_config_options(arguments)]
     from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
 
     run(arguments)

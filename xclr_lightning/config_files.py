@@ -1,9 +1,8 @@
 """Configs by name: a path, or one that ships with the package."""
 
-import difflib
 from pathlib import Path
 
-from xclr_lightning.errors import UserError
+from xclr_lightning.errors import UserError, did_you_mean
 
 _HERE = Path(__file__).parent
 
@@ -28,10 +27,8 @@ def find_config(name: str) -> Path:
     plain = name.removesuffix(".yaml")
     if plain in shipped:
         return shipped[plain]
-    close = difflib.get_close_matches(plain, shipped, n=1)
     raise UserError(
-        f"no config {name!r}: not a file, and not one of the shipped {', '.join(shipped)}"
-        + (f"; did you mean {close[0]}?" if close else "")
+        f"no config {name!r}: not a file, and not one of the shipped {', '.join(shipped)}{did_you_mean(plain, shipped)}"
     )
 
 

@@ -1,28 +1,127 @@
-"""LightningCLI for this package: precedence, run folders, and errors of one line."""
+"""LightningCLI for this package: command line over config over checkpoint, and a run folder for every run."""
 
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf.errors import OmegaConfBaseException
 
 from xclr_lightning.callbacks import KNN, ImageNet9, MITStates, SimilarityFigure
+from xclr_lightning.callbacks.bad_pictures import BadPictures
+from xclr_lightning.callbacks.console import Console
+from xclr_lightning.callbacks.feature_writer import FeatureWriter
+from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder
+from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
 from xclr_lightning.data import GraphDataModule
+from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import ContrastiveModule
+from xclr_lightning.parsing import Parser
 
 EVALUATIONS = {"knn": KNN, "imagenet9": ImageNet9, "mit_states": MITStates, "similarity_figure": SimilarityFigure}
 
+log = logging.getLogger(__name__)
+
 
 class CLI(LightningCLI):
-    def add_arguments_to_parser(self, parser):
+    """``fit``, ``validate``, ``test`` and ``predict``, with the evaluations as config groups of their own."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self._arguments = arguments
+        self._checkpoint = None
+        if path := _option(arguments, "ckpt_path"):
+            self._checkpoint = checkpoint_model(path)
+        with tempfile.TemporaryDirectory() as folder:
+            if self._checkpoint:
+                arguments = lay_below(arguments, self._checkpoint, Path(folder))
+            super().__init__(
+                ContrastiveModule,
+                GraphDataModule,
+                save_config_callback=None,  # RunFolder saves it
+                seed_everything_default=0,
+                parser_kwargs={"parser_mode": "omegaconf"},
+                parser_class=Parser,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                args=arguments,
+                auto_configure_optimizers=False,
+            )
+
+    def add_arguments_to_parser(self, parser: Any) -> None:
+        parser.add_argument("--run_dir", type=str | None, default=None, help="Where the run is written.")
         for name, evaluation in EVALUATIONS.items():
             parser.add_lightning_class_args(evaluation, name)
 
+    def _parse_ckpt_path(self) -> None:
+        """Say what differs from the checkpoint; Lightning would let the checkpoint win over the command line."""
+        if self._checkpoint:
+            model = self._get(self.config, "model").as_dict()
+            if changed := differences(model, self._checkpoint):
+                log.warning("not as in the checkpoint, as config or command line say: %s", ", ".join(changed))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self._get(self.config_init, "trainer")
+        if config.fast_dev_run:
+            return super().instantiate_trainer(**kwargs)
+        folder = new_run_folder(self._get(self.config, "run_dir"), _run_name(self._arguments))
+        text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False, format="yaml")
+        self.trainer_defaults["callbacks"] = [BadPictures(), RunFolder(folder, text), FeatureWriter(folder), Console(folder)]
+        given = config.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        if config.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in given):
+            last = ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False)
+            self.trainer_defaults["callbacks"].append(last)
+        if config.logger in (None, True):
+            kwargs["logger"] = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
+        kwargs["enable_progress_bar"] = False  # Console has its own
+        kwargs["enable_model_summary"] = bool(config.enable_model_summary)
+        return super().instantiate_trainer(**kwargs)
+
 
 def run(arguments: list[str]) -> None:
-    CLI(
-        ContrastiveModule,
-        GraphDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        parser_kwargs={"parser_mode": "omegaconf"},
-        args=arguments,
-    )
+    """Parse a command line and run it.
+
+    Raises:
+        UserError: Something in it or in the data it names is wrong.
+    """
+    _quiet()
+    try:
+        CLI(arguments)
+    except OmegaConfBaseException as error:
+        raise UserError(f"in a config: {str(error).splitlines()[0]}") from error
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    """The last value given for ``--name``."""
+    value = None
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+        if argument == f"--{name}":
+            value = following
+        elif argument.startswith(f"--{name}="):
+            value = argument.partition("=")[2]
+    return value
+
+
+def _run_name(arguments: list[str]) -> str:
+    """``--config demo.yaml --config objective/simclr.yaml`` → ``demo+simclr``."""
+    pairs = zip(arguments, arguments[1:], strict=False)
+    return "+".join(Path(value).stem for option, value in pairs if option == "--config") or "run"
+
+
+def _quiet() -> None:
+    """Silence what libraries say that a user can do nothing about."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        "LightningCLI's args parameter",
+        ".*isinstance\\(treespec, LeafSpec\\)",
+        ".*does not have many workers",
+        ".*number of training batches .* is smaller than the logging interval",
+        "Total length of `list` across ranks is zero",
+    ):
+        warnings.filterwarnings("ignore", message)

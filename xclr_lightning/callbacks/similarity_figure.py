@@ -37,7 +37,7 @@ class SimilarityFigure(Evaluation):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        dataset = trainer.datamodule.held_out()  # type: ignore[attr-defined]
+        dataset = trainer.datamodule.dataset("val", "train")  # type: ignore[attr-defined]
         self._on = self._on and dataset is not None and dataset.graph is not None
         if self._on:
             self._choose(dataset)

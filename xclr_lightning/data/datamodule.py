@@ -73,15 +73,16 @@ class GraphDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Compose the demo and compute graphs where they are missing, in one process a machine."""
+        predicting = self.trainer is not None and self.trainer.predicting
         for path in (self.train, self.val):
-            if path and self.graph_source:
+            if path and self.graph_source and not predicting:
                 self.graph_source.prepare(self._source(path))
 
     def setup(self, stage: str) -> None:
         """Open pictures, labels and graph, in every process."""
         names: list[str] | None = None
         for split, path in (("train", self.train), ("val", self.val)):
-            if path is None or split in self._datasets:
+            if path is None or split in self._datasets or stage == "predict":
                 continue
             source = self._source(path)
             numbers = None
@@ -93,9 +94,9 @@ class GraphDataModule(LightningDataModule):
                 self.graph = graph
                 self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None
 
-    def held_out(self) -> ViewsDataset | None:
-        """The samples of ``val``, of ``train`` where there is none."""
-        return self._datasets.get("val") or self._datasets.get("train")
+    def dataset(self, *splits: str) -> ViewsDataset | None:
+        """The samples of the first of these splits, ``train`` or ``val``, that there is."""
+        return next((self._datasets[split] for split in splits if split in self._datasets), None)
 
     def train_dataloader(self) -> DataLoader:
         return self._loader("train", shuffle=True)

@@ -32,7 +32,8 @@ class ImageFolder(Source):
         self.path = existing(Path(root).expanduser())
         self._files = np.array(sorted(_walk(self.path)), dtype=np.bytes_)
         if not len(self._files):
-            raise UserError(f"no picture below {self.path}: expected files ending in {' '.join(sorted(IMAGE_SUFFIXES))}")
+            suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+            raise UserError(f"no picture below {self.path}: expected files ending in {suffixes}")
         table = Path(captions).expanduser() if captions else self.path / CAPTION_FILE
         self._fields: dict[str, list[str]] = {"class": [os.path.dirname(name) for name in self._names()]}
         if captions or table.is_file():
@@ -71,7 +72,8 @@ class ImageFolder(Source):
 
 def _walk(root: Path) -> list[bytes]:
     found = []
-    for folder, _, names in os.walk(os.fsencode(root), followlinks=True):
+    for folder, folders, names in os.walk(os.fsencode(root), followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(b".")]  # such as .ipynb_checkpoints
         below = os.path.relpath(folder, os.fsencode(root))
         found += [
             os.path.normpath(os.path.join(below, name))
@@ -82,12 +84,15 @@ def _walk(root: Path) -> list[bytes]:
 
 
 def _read_table(path: Path, names: list[str]) -> dict[str, list[str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = list(reader.fieldnames or [])
-        if "file_name" not in columns or "caption" not in columns:
-            raise UserError(f"{path}: columns file_name and caption expected, found {', '.join(columns) or 'none'}")
-        rows = {os.path.normpath(row["file_name"] or ""): row for row in reader}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            rows = {os.path.normpath(row.get("file_name") or ""): row for row in reader}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}): a CSV file in UTF-8 is expected") from error
+    if "file_name" not in columns or "caption" not in columns:
+        raise UserError(f"{path}: columns file_name and caption expected, found {', '.join(columns) or 'none'}")
     missing = [name for name in names if name not in rows]
     if missing:
         raise UserError(

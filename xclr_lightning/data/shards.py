@@ -14,6 +14,8 @@ from xclr_lightning.errors import UserError
 
 _MEMBER = np.dtype([("offset", np.int64), ("size", np.int64)])
 _KINDS = ("image", "txt", "json")
+# Descriptors a process keeps open; CC12M has 2,176 shards, more than most systems let a process open.
+_MOST_OPEN = 128
 
 
 class Shards(Source):
@@ -37,7 +39,7 @@ class Shards(Source):
         self._keys = np.concatenate([keys for keys, _ in indices])
         self._members = np.concatenate([members for _, members in indices])
         self._ends = np.cumsum([len(keys) for keys, _ in indices])
-        self._open: dict[tuple[int, int], int] = {}
+        self._open: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -75,16 +77,17 @@ class Shards(Source):
 
     def _name(self, index: int) -> str:
         shard = self._shards[int(np.searchsorted(self._ends, index, side="right"))]
-        return f"{shard}/{self._keys[index].decode()}"
+        return f"{shard}/{os.fsdecode(self._keys[index])}"
 
     def _read(self, index: int, kind: str) -> bytes:
         shard = int(np.searchsorted(self._ends, index, side="right"))
-        # A descriptor of its own for each process: workers are forked with this object.
-        owner = (os.getpid(), shard)
-        if owner not in self._open:
-            self._open[owner] = os.open(self._shards[shard], os.O_RDONLY)
+        if shard not in self._open:
+            if len(self._open) == _MOST_OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+            self._open[shard] = os.open(self._shards[shard], os.O_RDONLY)
         member = self._members[index][kind]
-        return os.pread(self._open[owner], int(member["size"]), int(member["offset"]))
+        # Forked workers share descriptors, and pread leaves their position alone.
+        return os.pread(self._open[shard], int(member["size"]), int(member["offset"]))
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_open": {}}
@@ -100,6 +103,11 @@ def _index(shard: Path) -> tuple[np.ndarray, np.ndarray]:
                     key, suffix = os.path.splitext(member.name)
                     kind = "image" if suffix.lower() in IMAGE_SUFFIXES else suffix[1:].lower()
                     samples.setdefault(key, {})[kind] = (member.offset_data, member.size)
+            end = tar.offset
+        with shard.open("rb") as file:
+            file.seek(end)
+            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes a broken header for the end
+                raise tarfile.ReadError(f"broken header at byte {end}")
     except tarfile.TarError as error:
         raise UserError(f"{shard} cannot be read as a tar file: {error}; fetch it again or move it away") from error
     pictures = {key: members for key, members in samples.items() if "image" in members}
@@ -108,4 +116,4 @@ def _index(shard: Path) -> tuple[np.ndarray, np.ndarray]:
     members = np.zeros(len(pictures), dtype=[(kind, _MEMBER) for kind in _KINDS])
     for kind in _KINDS:
         members[kind] = [found.get(kind, (0, 0)) for found in pictures.values()]
-    return np.array(list(pictures), dtype=np.bytes_), members
+    return np.array([os.fsencode(key) for key in pictures], dtype=np.bytes_), members

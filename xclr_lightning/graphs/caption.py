@@ -14,6 +14,7 @@ from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Captioned, GraphSource
 from xclr_lightning.graphs.embedding import EmbeddingGraph
 from xclr_lightning.graphs.store import fingerprint, load_embeddings, save_embeddings
+from xclr_lightning.progress import progress_bar
 
 
 class CaptionGraph(GraphSource):
@@ -52,8 +53,10 @@ class CaptionGraph(GraphSource):
         facts = self._facts(data, captions)
         folder = self._folder(facts)
         if not folder.exists():
-            distinct, row = np.unique([self.template.replace("{}", caption) for caption in captions], return_inverse=True)
-            save_embeddings(folder, data, self.encode(distinct.tolist())[row], facts)
+            sentences = [self.template.replace("{}", caption) for caption in captions]
+            row = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
+            embeddings = self.encode(list(row))
+            save_embeddings(folder, data, embeddings[[row[sentence] for sentence in sentences]], facts)
         return folder
 
     def open(self, data: Captioned) -> EmbeddingGraph:
@@ -66,18 +69,20 @@ class CaptionGraph(GraphSource):
 
         try:
             model = SentenceTransformer(self._model())
+        except UserError:
+            raise
         except Exception as error:  # a hub's, a file's or a model's own
             raise UserError(
                 f"the sentence encoder {self.encoder!r} cannot be loaded ({str(error).splitlines()[0]}): give "
                 "data.graph.encoder a model id, a local folder, or package:NAME"
             ) from error
-        return model.encode(
-            sentences,
-            batch_size=self.batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=True,
-            convert_to_numpy=True,
-        )
+        vectors = []
+        with progress_bar(len(sentences), "encoding captions", "caption") as bar:
+            for start in range(0, len(sentences), self.batch_size):
+                batch = sentences[start : start + self.batch_size]
+                vectors.append(model.encode(batch, normalize_embeddings=True, show_progress_bar=False))
+                bar.update(len(batch))
+        return np.concatenate(vectors)
 
     def _model(self) -> str:
         if not self.encoder.startswith("package:"):

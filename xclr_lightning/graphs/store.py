@@ -82,7 +82,7 @@ def _load_part(file: Path, keys: np.ndarray) -> np.ndarray:
     try:
         table = np.load(file, mmap_mode="r", allow_pickle=False)
         stored, embeddings = table["key"], table["embedding"]
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, EOFError, ValueError, IndexError) as error:
         raise UserError(f"{file} is missing or damaged ({error}): delete {file.parent} to compute it again") from error
     if not np.array_equal(stored, keys):
         raise UserError(f"the {len(stored)} keys in {file} are not the data's {len(keys)}: delete {file.parent}")

@@ -44,7 +44,8 @@ def contrastive_cross_entropy(
     Example:
         >>> z = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), dim=1)
         >>> partner = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-        >>> contrastive_cross_entropy(z, z, lambda rows: partner[rows], 0.5, self_index=torch.arange(3)).round(decimals=4)
+        >>> loss = contrastive_cross_entropy(z, z, lambda rows: partner[rows], 0.5, self_index=torch.arange(3))
+        >>> loss.round(decimals=4)
         tensor(0.3761)
     """
     if queries.ndim != 2 or keys.ndim != 2 or queries.shape[1] != keys.shape[1] or len(queries) == 0:

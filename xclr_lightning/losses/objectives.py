@@ -59,7 +59,11 @@ def xclr_loss(
         graph, nodes = similarity
         samples, rows_of = len(nodes), lambda sample: graph.similarity(nodes[sample], nodes)
     views = _views(z, samples)
-    return _loss(z, samples, temperature, lambda own: soft_target(rows_of(own % samples), own, views, target_temperature))
+
+    def target(own: Tensor) -> Tensor:
+        return soft_target(rows_of(own % samples), own, views, target_temperature)
+
+    return _loss(z, samples, temperature, target)
 
 
 def nt_xent_loss(z: Tensor, temperature: float = 0.1, *, views: int = 2) -> Tensor:
@@ -125,6 +129,7 @@ def _views(z: Tensor, samples: int) -> int:
 
 
 def _loss(z: Tensor, samples: int, temperature: float, target: Callable[[Tensor], Tensor]) -> Tensor:
-    z = F.normalize(z, dim=1)
+    # In half precision, the floor under a norm would be 0 and a row of zeros NaN.
+    z = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
     own = torch.arange(len(z), device=z.device)
     return contrastive_cross_entropy(z, z, lambda rows: target(own[rows]), temperature, self_index=own)

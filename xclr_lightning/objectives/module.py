@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xclr_lightning.distributed import gather_with_grad, rank, world_size
-from xclr_lightning.errors import UserError
+from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.losses import contrastive_cross_entropy
 from xclr_lightning.objectives.projector import mlp
 from xclr_lightning.optim import build_optimizer, scaled_lr, warmup_cosine
@@ -164,7 +164,6 @@ def _backbone(name: str, kwargs: dict[str, Any]) -> torch.nn.Module:
     try:
         return timm.create_model(name, **{"num_classes": 0, **kwargs})
     except RuntimeError as error:
-        close = timm.list_models(f"*{name[:6]}*")[:5]
-        raise UserError(
-            f"timm has no model {name!r}" + (f": did you mean {', '.join(close)}?" if close else f" ({error})")
-        ) from error
+        if timm.is_model(name.partition(".")[0]):
+            raise UserError(f"backbone {name!r} cannot be made: {error}") from error
+        raise UserError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}") from error

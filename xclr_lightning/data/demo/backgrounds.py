@@ -1,4 +1,8 @@
-"""Procedural textures whose colours and kinds lean towards a category, as a photograph's surroundings do."""
+"""Procedural textures. Each category has its own, so a background tells the category as far as it is known by sight.
+
+Held-out textures are drawn alike but are new: what a network leans on them for does not carry over, as in photographs
+from another place.
+"""
 
 import colorsys
 from collections.abc import Callable
@@ -61,16 +65,6 @@ _KINDS: tuple[Field, ...] = (_noise, _gradient, _stripes, _checks, _cells)
 
 
 @dataclass(frozen=True)
-class Tendency:
-    """What a category's backgrounds have in common: a hue they gather around and how often each kind occurs."""
-
-    hue: float  # on the colour circle, 0 to 1
-    saturation: float
-    value: float
-    kinds: np.ndarray  # (5,), sums to 1
-
-
-@dataclass(frozen=True)
 class Backgrounds:
     """RGB textures per category, ``[category][number]``; no texture is in two lists."""
 
@@ -79,45 +73,34 @@ class Backgrounds:
     test: list[list[Image.Image]]
 
 
-def _tendencies(seed: int) -> list[Tendency]:
-    rng = np.random.default_rng([seed, 2])
-    count = len(CATEGORIES)
-    hues = (rng.permutation(count) + rng.random()) / count
-    return [
-        # Below half saturation the emoji, nearly all of pure colours, stand out.
-        Tendency(hue, rng.uniform(0.25, 0.5), rng.uniform(0.5, 0.8), rng.dirichlet(np.full(len(_KINDS), 1.5)))
-        for hue in hues
-    ]
-
-
-def _colours(rng: np.random.Generator, tendency: Tendency) -> np.ndarray:
+def _colours(rng: np.random.Generator) -> np.ndarray:
     """(2, 3) RGB in 0 to 1: two colours close enough in brightness that the texture does not swamp the emoji."""
+    hue, value = rng.random(), rng.uniform(0.45, 0.85)
     contrast = rng.uniform(0.08, 0.2) * rng.choice([-1, 1])
-    value = tendency.value + rng.normal(0, 0.08)
     pair = []
     for side in (-1, 1):
-        hue = (tendency.hue + rng.normal(0, 0.06)) % 1
-        saturation = np.clip(tendency.saturation + rng.normal(0, 0.1), 0.1, 0.6)
-        pair.append(colorsys.hsv_to_rgb(hue, saturation, np.clip(value + side * contrast, 0.3, 0.95)))
-    return np.array(pair)
+        # Below 0.6 of full saturation the emoji, nearly all of pure colours, stand out.
+        saturation = rng.uniform(0.1, 0.6)
+        pair.append(colorsys.hsv_to_rgb((hue + rng.normal(0, 0.06)) % 1, saturation, value + side * contrast))
+    return np.array(pair).clip(0.3, 0.95)
 
 
-def _texture(rng: np.random.Generator, tendency: Tendency, size: int) -> Image.Image:
+def _texture(rng: np.random.Generator, size: int) -> Image.Image:
     y, x = np.mgrid[:size, :size].astype(np.float32) / size
-    kind = _KINDS[rng.choice(len(_KINDS), p=tendency.kinds)]
+    kind = _KINDS[rng.integers(len(_KINDS))]
     # Some noise over every kind: no photograph has a surface of one colour.
     level = 0.85 * kind(rng, x, y) + 0.15 * _noise(rng, x, y)
-    low, high = _colours(rng, tendency)
+    low, high = _colours(rng)
     colour = low + level[..., None] * (high - low) + rng.normal(0, 0.01, (size, size, 1))
     return Image.fromarray((255 * colour.clip(0, 1)).round().astype(np.uint8))
 
 
 def draw_backgrounds(recipe: Recipe, seed: int) -> Backgrounds:
-    """Every category's textures, drawn from its own tendency and dealt to train, validation and test."""
+    """Every category's textures, dealt to train, validation and test."""
     sizes = (recipe.train_backgrounds, recipe.held_out_backgrounds, recipe.held_out_backgrounds)
     drawn = Backgrounds([], [], [])
-    for category, tendency in enumerate(_tendencies(seed)):
+    for category in range(len(CATEGORIES)):
         rng = np.random.default_rng([seed, 3, category])
         for split, size in zip((drawn.train, drawn.val, drawn.test), sizes, strict=True):
-            split.append([_texture(rng, tendency, recipe.background) for _ in range(size)])
+            split.append([_texture(rng, recipe.background) for _ in range(size)])
     return drawn

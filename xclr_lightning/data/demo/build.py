@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from xclr_lightning.cache import atomic_folder, cache_dir
 from xclr_lightning.data.demo.artwork import ATTRIBUTION, artwork_versions
@@ -19,6 +18,7 @@ from xclr_lightning.data.demo.mit_states import ADJECTIVES, write_mit_states
 from xclr_lightning.data.demo.recipe import CATEGORIES, Recipe
 from xclr_lightning.data.demo.scenes import draw_ground, draw_layer, encode, paste
 from xclr_lightning.data.demo.shards import Sample, write_shards
+from xclr_lightning.progress import progress_bar
 
 SHARD_PARTS = ("train", "val", "test", "unseen_val_bank", "unseen_val", "unseen_test_bank", "unseen_test")
 PARTS = (*SHARD_PARTS, "bg_challenge", "mit_states")
@@ -98,7 +98,7 @@ def ensure_demo(recipe: Recipe, seed: int) -> Path:
     if not target.is_dir():
         with (
             atomic_folder(target) as draft,
-            tqdm(total=count_pictures(recipe), desc="composing demo scenes", unit="scene") as bar,
+            progress_bar(count_pictures(recipe), "composing demo scenes", "scene") as bar,
         ):
             compose(draft, recipe, seed, bar.update)
     return target

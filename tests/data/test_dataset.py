@@ -1,0 +1,88 @@
+"""Samples and batches: shapes, what rides along, and how unreadable pictures are made good."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
+from xclr_lightning.data.source import BadImage
+from xclr_lightning.data.views import EvalView, RandomCropView, View
+from xclr_lightning.errors import UserError
+from xclr_lightning.graphs import EmbeddingGraph
+
+
+class Pictures:
+    """As much of a source as a dataset asks for: every pixel is the picture's number."""
+
+    def __init__(self, count: int, bad: set[int] = frozenset()) -> None:
+        self.count, self.bad = count, bad
+
+    def __len__(self) -> int:
+        return self.count
+
+    def image(self, index: int):
+        if index in self.bad:
+            raise BadImage(f"picture {index}: broken")
+        return Image.new("RGB", (10, 12), (index, index, index))
+
+
+class Counting(View):
+    """A view whose green channel counts the calls."""
+
+    calls = 0
+
+    def __call__(self, image) -> torch.Tensor:
+        self.calls += 1
+        pixels = EvalView(4, resize=None)(image)
+        pixels[1] = self.calls
+        return pixels
+
+
+def test_a_batch_is_view_major():
+    dataset = ViewsDataset(Pictures(6), Counting(), count=3)
+    views = collate([dataset[i] for i in (4, 1)])["views"]
+    assert (views.shape, views.dtype) == ((3, 2, 3, 4, 4), torch.uint8)
+    assert views.is_contiguous()
+    assert views[:, :, 0, 0, 0].tolist() == [[4, 1]] * 3  # the picture
+    assert views[:, :, 1, 0, 0].tolist() == [[1, 4], [2, 5], [3, 6]]  # the draw
+
+
+def test_labels_and_nodes_ride_along():
+    graph = EmbeddingGraph([np.arange(12, dtype=np.float16).reshape(6, 2)])
+    dataset = ViewsDataset(Pictures(6), RandomCropView(4), 2, np.arange(6) * 10, graph)
+    batch = next(iter(DataLoader(dataset, batch_size=3, collate_fn=collate)))
+    assert (batch["index"].tolist(), batch["labels"].tolist()) == ([0, 1, 2], [0, 10, 20])
+    assert batch["labels"].dtype == batch["index"].dtype == torch.int64
+    assert (batch["nodes"].tolist(), batch["nodes"].dtype) == ([[0, 1], [2, 3], [4, 5]], torch.float16)
+    assert batch["bad"] == []
+    assert set(collate([ViewsDataset(Pictures(1), RandomCropView(4), 2)[0]])) == {"views", "index", "bad"}
+
+
+def test_an_unreadable_picture_is_replaced_by_the_next():
+    graph = EmbeddingGraph([np.arange(5, dtype=np.float32)[:, None]])
+    dataset = ViewsDataset(Pictures(5, bad={1, 2, 4}), EvalView(4, None), 2, np.arange(5), graph)
+    batch = collate([dataset[i] for i in range(5)])
+    # All of a sample is that of the picture that stands in; behind the last one comes the first.
+    expected = [0, 3, 3, 3, 0]
+    assert batch["index"].tolist() == batch["labels"].tolist() == batch["nodes"].flatten().tolist() == expected
+    assert batch["views"][0, :, 0, 0, 0].tolist() == expected
+    assert batch["bad"] == [f"picture {i}: broken" for i in (1, 2, 2, 4)]
+
+
+def test_as_many_bad_pictures_in_a_row_as_there_may_be():
+    dataset = ViewsDataset(Pictures(40, bad=set(range(31))), EvalView(4, None), 1)
+    assert dataset[0]["index"] == 31
+    dataset.source.bad.add(31)
+    with pytest.raises(UserError, match="32 pictures in a row cannot be read, first picture 0: broken"):
+        dataset[0]
+
+
+@pytest.mark.parametrize(("bad", "index"), [(set(), [0, 1, 2]), ({1}, [0, 2]), ({0, 1, 2}, [])])
+def test_evaluation_leaves_unreadable_pictures_out(bad, index):
+    loader = DataLoader(PictureDataset(Pictures(3, bad), EvalView(4, None)), 3, collate_fn=collate_pictures)
+    batch = next(iter(loader))
+    assert list(batch["index"]) == index
+    assert [int(image[0, 0, 0]) for image in batch["image"]] == index
+    assert batch["bad"] == [f"picture {i}: broken" for i in sorted(bad)]

@@ -1,0 +1,139 @@
+"""Pictures in folders: which files count, where captions come from, what is refused in one line."""
+
+import os
+
+import pytest
+
+from xclr_lightning.data.folder import ImageFolder
+from xclr_lightning.data.source import BadImage, labels
+from xclr_lightning.errors import UserError
+
+
+@pytest.fixture
+def pictures(tmp_path, png):
+    """Write pictures of given names below a folder; the value of their pixels is their number."""
+
+    def write(*names: str):
+        for number, name in enumerate(names):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(png(number))
+        return tmp_path
+
+    return write
+
+
+def names(folder: ImageFolder) -> list[str]:
+    return list(map(os.fsdecode, folder.keys()))
+
+
+def one_line(error) -> bool:
+    return "\n" not in str(error.value)
+
+
+def test_nested_classes_in_order_of_path(pictures):
+    folder = ImageFolder(pictures("dog/b.png", "cat/x/a.png", "cat/c.PNG"))
+    assert names(folder) == ["cat/c.PNG", "cat/x/a.png", "dog/b.png"]
+    assert folder.captions() == folder.fields("class") == ["cat", "cat/x", "dog"]
+    assert [folder.image(i).getpixel((0, 0))[0] for i in range(len(folder))] == [2, 1, 0]
+    assert folder.parts() == {"00000": slice(0, 3)}
+
+
+def test_names_with_spaces_and_unicode(pictures):
+    folder = ImageFolder(pictures("wheeled vehicle/été 1.png", "犬/一.png"))
+    assert folder.captions() == ["wheeled vehicle", "犬"]
+    assert folder.image(0).size == (12, 8)
+
+
+def test_stray_and_hidden_files_do_not_count(pictures):
+    root = pictures("a/1.png", "a/._1.png", "a/.ipynb_checkpoints/1.png", ".thumbnails/1.png", "a/notes.txt", "a/png")
+    assert names(ImageFolder(root)) == ["a/1.png"]
+
+
+def test_folders_behind_links_count(pictures, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    pictures("a/1.png").joinpath("a").rename(elsewhere / "a")
+    root = tmp_path_factory.mktemp("root")
+    (root / "b").symlink_to(elsewhere / "a")
+    assert names(ImageFolder(root)) == ["b/1.png"]
+
+
+@pytest.mark.parametrize("place", ["metadata.csv", "elsewhere/captions.csv"])
+def test_captions_and_fields_from_a_csv_file(place, pictures):
+    root = pictures("1.png", "sub/2.png")
+    (root / place).parent.mkdir(exist_ok=True)
+    # Out of order, with a byte order mark, a quoted comma, a row that no picture has, and a short row.
+    (root / place).write_text(
+        '\ufefffile_name,caption,class\n./sub/2.png,deux,\ngone.png,x,y\n1.png,"one, or un"\n', encoding="utf-8"
+    )
+    folder = ImageFolder(root, None if place == "metadata.csv" else root / place)
+    assert folder.captions() == ["one, or un", "deux"]
+    assert folder.fields("class") == ["", ""]
+
+
+def test_fewer_rows_than_pictures(pictures):
+    root = pictures("1.png", "2.png", "3.png", "4.png")
+    (root / "metadata.csv").write_text("file_name,caption\n3.png,three\n")
+    with pytest.raises(UserError, match=r"metadata.csv has 1 rows for 4 pictures: none for 1.png and 2 more") as error:
+        ImageFolder(root)
+    assert one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name,caption\n1.png,one\n", "columns file_name and caption expected, found name, caption"),
+        (b"", "columns file_name and caption expected, found none"),
+        ("file_name,caption\n1.png,été\n".encode("latin-1"), "cannot be read .*UTF-8 is expected"),
+        (b"file_name,caption\n1.png,\n", r"no caption for .*1.png: put pictures in one subfolder a class"),
+    ],
+)
+def test_bad_csv_file(content, words, pictures):
+    root = pictures("1.png")
+    (root / "metadata.csv").write_bytes(content)
+    with pytest.raises(UserError, match=words) as error:
+        ImageFolder(root).captions()
+    assert one_line(error)
+
+
+def test_missing_csv_file(pictures):
+    root = pictures("1.png")
+    with pytest.raises(UserError, match=r"no such file or folder: .*typo.csv"):
+        ImageFolder(root, root / "typo.csv")
+
+
+def test_picture_without_class_or_caption(pictures):
+    with pytest.raises(UserError, match=r"no caption for .*/1.png: .*data.captions or .*metadata.csv") as error:
+        ImageFolder(pictures("1.png", "a/2.png")).captions()
+    assert one_line(error)
+
+
+def test_no_picture(pictures):
+    with pytest.raises(UserError, match=r"no picture below .*: expected files ending in .*\.jpg") as error:
+        ImageFolder(pictures("notes.txt"))
+    assert one_line(error)
+
+
+def test_missing_folder_names_what_there_is(tmp_path):
+    with pytest.raises(UserError, match=rf"no such file or folder: .*a/b \(only {tmp_path} exists\)"):
+        ImageFolder(tmp_path / "a" / "b")
+
+
+def test_unknown_field(pictures):
+    with pytest.raises(UserError, match="has no field 'colour': it has class"):
+        ImageFolder(pictures("a/1.png")).fields("colour")
+
+
+@pytest.mark.parametrize("length", [0, 20, 40])
+def test_broken_picture_is_named(length, pictures):
+    root = pictures("a/1.png")
+    file = root / "a" / "1.png"
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(BadImage, match=r"a/1.png: \w+"):
+        ImageFolder(root).image(0)
+
+
+def test_labels_number_the_values(pictures):
+    folder = ImageFolder(pictures("b/1.png", "a/2.png", "b/3.png", "c/4.png"))
+    numbers, classes = labels(folder, "class")
+    assert (numbers.tolist(), classes) == ([0, 1, 1, 2], ["a", "b", "c"])
+    assert labels(folder, "class", ["c", "b"])[0].tolist() == [-1, 1, 1, 0]

@@ -1,0 +1,130 @@
+"""What the user sees: a header, a line an epoch, and one table at the end."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console as Terminal
+from rich.table import Table
+
+from xclr_lightning.progress import progress_bar
+
+
+class Console(Callback):
+    """Prints progress on the first process, and closes with the results and where to look next.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._bar: Any = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        weights = sum(p.numel() for p in pl_module.parameters()) / 1e6
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        print(
+            f"{type(pl_module).__name__}: {pl_module.hparams.get('backbone', 'backbone')}, {weights:.1f} M weights, "
+            f"{len(data.dataset('train')):,} pictures, batches of {data.batch_size}, on {trainer.num_devices} "
+            f"{type(trainer.accelerator).__name__.removesuffix('Accelerator').lower()} → {self.folder}",
+            flush=True,
+        )
+        self._started = time.monotonic()
+        self._first_epoch = trainer.current_epoch
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            self._epoch_started = time.monotonic()
+            if sys.stderr.isatty():
+                name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+                self._bar = progress_bar(int(trainer.num_training_batches), name, "step", leave=False)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
+            self._bar.update()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self._bar is not None:
+            self._bar.close()
+        now, epoch = time.monotonic(), trainer.current_epoch + 1
+        pictures = int(trainer.num_training_batches) * trainer.datamodule.batch_size  # type: ignore[attr-defined]
+        elapsed = now - self._started
+        left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)
+        shown = {name: value for name, value in _values(trainer).items() if name in ("train/loss", "val/loss")}
+        shown |= {name: value for name, value in _values(trainer).items() if name.startswith("knn/")}
+        print(
+            f"epoch {epoch:>3}/{trainer.max_epochs}  "
+            + "  ".join(f"{name} {_shown(name, value)}" for name, value in shown.items())
+            + f"  {pictures / (now - self._epoch_started):,.0f} pictures/s  {_clock(elapsed)} gone, {_clock(left)} left",
+            flush=True,
+        )
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close(trainer, fitted=True)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            self._close(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close(trainer)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            print(f"features: {self.folder / 'features.npz'}")
+
+    def _close(self, trainer: Trainer, fitted: bool = False) -> None:
+        if not trainer.is_global_zero:
+            return
+        print()
+        Terminal(highlight=False).print(results_table(_values(trainer)))
+        print(f"run folder   {self.folder.absolute()}")
+        print(f"TensorBoard  tensorboard --logdir {self.folder.absolute()}")
+        if fitted:
+            print(next_steps(self.folder))
+
+
+def results_table(metrics: dict[str, float]) -> Table:
+    """A row a group of metrics, such as ``knn`` or ``imagenet9``; accuracies in percent."""
+    groups: dict[str, list[str]] = {}
+    for name, value in metrics.items():
+        group, _, rest = name.rpartition("/")
+        groups.setdefault(group, []).append(f"{rest.replace('_', ' ')} [bold]{_shown(name, value)}[/bold]")
+    table = Table(title="results (accuracies in %)", title_justify="left", show_header=False, show_lines=True)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for group, shown in groups.items():
+        table.add_row(group, "   ".join(shown))
+    return table
+
+
+def next_steps(folder: Path) -> str:
+    """What to do with a finished run."""
+    config, checkpoint = folder / "config.yaml", folder / "checkpoints" / "last.ckpt"
+    return f"""what to try
+  another objective   python -m xclr_lightning fit --config {config} --config objective/simclr
+  a sharper target    python -m xclr_lightning fit --config {config} --model.target_temperature 0.05
+  evaluate again      python -m xclr_lightning test --config {config} --ckpt_path {checkpoint}"""
+
+
+def _values(trainer: Trainer) -> dict[str, float]:
+    return {name: value.item() for name, value in trainer.callback_metrics.items()}
+
+
+def _shown(name: str, value: float) -> str:
+    percent = name.split("/")[0].startswith(("knn", "imagenet9", "mit_states"))
+    return f"{100 * value:.1f}" if percent else f"{value:.3f}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

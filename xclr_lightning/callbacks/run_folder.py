@@ -1,0 +1,112 @@
+"""The run folder: config, metrics as JSON and CSV, a link to the graph."""
+
+import csv
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning import Callback, LightningModule, Trainer
+
+from xclr_lightning.errors import UserError
+
+SECRET = re.compile(r"token|password|secret|api_?key", re.IGNORECASE)
+
+
+def new_run_folder(chosen: str | None, name: str) -> Path:
+    """The folder that was asked for, else the first unused ``runs/NAME/N``; a run may go on in the folder it began in.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    root = Path("runs") / name
+    used = [int(folder.name) for folder in root.glob("*") if folder.name.isdigit()]
+    folder = Path(chosen).expanduser() if chosen else root / str(max(used, default=-1) + 1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another place with --run_dir") from error
+    return folder
+
+
+class RunFolder(Callback):
+    """Writes ``config.yaml``, ``metrics.json``, ``metrics.csv`` and the link ``graph``, on the first process.
+
+    A run that goes on in its folder keeps what is there: its config becomes ``config-2.yaml``, its rows are appended.
+
+    Args:
+        folder: Where to write.
+        config: The whole config, as YAML.
+    """
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.folder, self.config = folder, config
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        self._free_name().write_text(public_config(self.config))
+        graph = getattr(trainer.datamodule, "graph_folder", None)  # type: ignore[attr-defined]
+        link = self.folder / "graph"
+        if graph is not None:
+            link.unlink(missing_ok=True)
+            link.symlink_to(graph.absolute(), target_is_directory=True)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "validate":
+            self._write(trainer)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        if not trainer.is_global_zero:
+            return
+        metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
+        _replace(self.folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics})
+
+    def _free_name(self) -> Path:
+        names = ["config.yaml", *(f"config-{n}.yaml" for n in range(2, 10_000))]
+        return next(self.folder / name for name in names if not (self.folder / name).exists())
+
+
+def public_config(text: str) -> str:
+    """A config without secrets, and without the folder of this run, so that it can be used again."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: "***" if v is not None and SECRET.search(str(k)) else clean(v) for k, v in value.items()}
+        return [clean(item) for item in value] if isinstance(value, list) else value
+
+    return yaml.safe_dump(clean(yaml.safe_load(text) | {"run_dir": None}), sort_keys=False)
+
+
+def append_row(file: Path, row: dict[str, Any]) -> None:
+    """Add a row to a CSV file, with new columns where it has new names; a row of the same step is replaced."""
+    rows: list[dict[str, Any]] = []
+    if file.exists():
+        with file.open(newline="") as opened:
+            rows = [known for known in csv.DictReader(opened) if known["step"] != str(row["step"])]
+    rows.append(row)
+    columns = list(dict.fromkeys(name for known in rows for name in known))
+    draft = file.with_suffix(".draft")
+    with draft.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(draft, file)
+
+
+def _replace(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(text)
+    os.replace(draft, file)
