@@ -70,7 +70,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(version("xclr-lightning"))
         return 0
     if arguments[0] not in COMMANDS:
-        raise UserError(f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}{did_you_mean(arguments[0], COMMANDS)}")
+        raise UserError(
+            f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}{did_you_mean(arguments[0], COMMANDS)}"
+        )
     arguments = ["--help" if argument == "--help_all" else argument for argument in resolve_config_options(arguments)]
     from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
 

@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from xclr_lightning.callbacks import KNN, ImageNet9, MITStates, SimilarityFigure
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
-from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder
+from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder, without_secrets
 from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
@@ -64,13 +65,23 @@ class CLI(LightningCLI):
             if changed := differences(model, self._checkpoint):
                 log.warning("not as in the checkpoint, as config or command line say: %s", ", ".join(changed))
 
+    def _dump_config(self) -> None:
+        """What a checkpoint records of its model."""
+        super()._dump_config()
+        self.config_dump = without_secrets(self.config_dump)
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config_init, "trainer")
         if config.fast_dev_run:
             return super().instantiate_trainer(**kwargs)
         folder = new_run_folder(self._get(self.config, "run_dir"), _run_name(self._arguments))
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False, format="yaml")
-        self.trainer_defaults["callbacks"] = [BadPictures(), RunFolder(folder, text), FeatureWriter(folder), Console(folder)]
+        self.trainer_defaults["callbacks"] = [
+            BadPictures(),
+            RunFolder(folder, text),
+            FeatureWriter(folder),
+            Console(folder),
+        ]
         given = config.callbacks or []
         given = given if isinstance(given, list) else [given]
         if config.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in given):
@@ -109,8 +120,7 @@ def _option(arguments: list[str], name: str) -> str | None:
 
 def _run_name(arguments: list[str]) -> str:
     """``--config demo.yaml --config objective/simclr.yaml`` → ``demo+simclr``."""
-    pairs = zip(arguments, arguments[1:], strict=False)
-    return "+".join(Path(value).stem for option, value in pairs if option == "--config") or "run"
+    return "+".join(Path(value).stem for option, value in pairwise(arguments) if option == "--config") or "run"
 
 
 def _quiet() -> None:

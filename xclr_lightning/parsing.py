@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LightningArgumentParser
@@ -67,5 +67,3 @@ def _classes(bases: tuple[type, ...] = BASES) -> Iterator[type]:
     for base in bases:
         yield base
         yield from _classes(tuple(base.__subclasses__()))
-
-

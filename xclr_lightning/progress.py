@@ -14,6 +14,6 @@ def progress_bar(total: int, description: str, unit: str, **options: Any) -> tqd
         desc=description,
         unit=unit,
         mininterval=0.1 if terminal else 10,
-        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {unit} [{elapsed}, {rate_fmt}]\n",
+        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}]\n",
         **options,
     )

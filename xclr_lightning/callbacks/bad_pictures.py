@@ -30,4 +30,6 @@ class BadPictures(Callback):
         bad = sorted({name for share in shares for name in share})
         pl_module.log("data/bad_pictures", float(len(bad)), rank_zero_only=True)
         if bad and trainer.is_global_zero:
-            log.warning("epoch %d: skipped %d unreadable pictures: %s", trainer.current_epoch + 1, len(bad), "; ".join(bad[:3]))
+            log.warning(
+                "epoch %d: skipped %d unreadable pictures: %s", trainer.current_epoch + 1, len(bad), "; ".join(bad[:3])
+            )

@@ -22,6 +22,7 @@ class Console(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._bar: Any = None
+        self._last: dict[str, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -47,6 +48,7 @@ class Console(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._batch_ended = time.monotonic()
         if self._bar is not None:
             self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
             self._bar.update()
@@ -57,15 +59,17 @@ class Console(Callback):
         if self._bar is not None:
             self._bar.close()
         now, epoch = time.monotonic(), trainer.current_epoch + 1
+        took = self._batch_ended - self._epoch_started
         pictures = int(trainer.num_training_batches) * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         elapsed = now - self._started
         left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)
-        shown = {name: value for name, value in _values(trainer).items() if name in ("train/loss", "val/loss")}
-        shown |= {name: value for name, value in _values(trainer).items() if name.startswith("knn/")}
+        values = {name: v for name, v in _values(trainer).items() if name.startswith(("train/loss", "val/", "knn/"))}
+        shown = {name: v for name, v in values.items() if self._last.get(name) != v and not name.endswith("_step")}
+        self._last = values
         print(
             f"epoch {epoch:>3}/{trainer.max_epochs}  "
             + "  ".join(f"{name} {_shown(name, value)}" for name, value in shown.items())
-            + f"  {pictures / (now - self._epoch_started):,.0f} pictures/s  {_clock(elapsed)} gone, {_clock(left)} left",
+            + f"  {pictures / took:,.0f} pictures/s  {_clock(elapsed)} gone, {_clock(left)} left",
             flush=True,
         )
 

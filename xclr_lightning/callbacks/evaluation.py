@@ -49,14 +49,14 @@ class Evaluation(Callback):
         if self._on:
             self._run(trainer, pl_module)
 
-    def features(
-        self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None
-    ) -> Features:
+    def features(self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
         """Features of a source; names its unreadable pictures once."""
         features = features_of(trainer, module, source, view)
         if features.bad and str(source.path) not in self._said:
             self._said.add(str(source.path))
-            log.warning("%d pictures could not be read and are not evaluated, first %s", len(features.bad), features.bad[0])
+            log.warning(
+                "%d pictures could not be read and are not evaluated, first %s", len(features.bad), features.bad[0]
+            )
         return features
 
     def _run(self, trainer: Trainer, module: LightningModule) -> None:

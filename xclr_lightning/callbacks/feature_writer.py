@@ -1,5 +1,6 @@
 """What ``predict`` leaves behind: the features of pictures, with their keys."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,12 @@ class FeatureWriter(Callback):
             self._index.append(outputs["index"].cpu().numpy())
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        width = pl_module.backbone.num_features
-        share = (
-            np.concatenate([np.zeros((0, width), np.float32), *self._features]),
-            np.concatenate([np.zeros(0, np.int64), *self._index]),
-        )
-        shares = [share]
+        shares = [(self._features, self._index)]
         if world_size() > 1:
-            shares = [share] * world_size()
-            dist.all_gather_object(shares, share)
+            shares = shares * world_size()
+            dist.all_gather_object(shares, (self._features, self._index))
         if trainer.is_global_zero:
-            features, index = (np.concatenate(parts) for parts in zip(*shares, strict=True))
+            features, index = (np.concatenate([*chain(*parts)]) for parts in zip(*shares, strict=True))
             index, first = np.unique(index, return_index=True)
-            keys = trainer.predict_dataloaders.dataset.source.keys()[index]
-            np.savez(self.file, features=features[first], index=index, key=keys)
+            source = trainer.predict_dataloaders.dataset.source  # type: ignore[union-attr]
+            np.savez(self.file, features=features[first], index=index, key=source.keys()[index])

@@ -53,7 +53,7 @@ def _extract(trainer: Trainer, module: LightningModule, source: Source, view: Vi
     """This process's share: every ``world_size``-th picture."""
     numbers = range(rank(), len(source), world_size())
     loader = trainer.datamodule.picture_loader(source, view, numbers)  # type: ignore[attr-defined]
-    values, index, bad = [torch.zeros(0, module.backbone.num_features)], [torch.zeros(0, dtype=torch.int64)], []
+    values, index, bad = [torch.zeros(0)], [torch.zeros(0, dtype=torch.int64)], []
     training = module.training
     module.eval()
     for batch in loader:

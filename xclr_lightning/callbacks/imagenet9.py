@@ -27,7 +27,8 @@ class ImageNet9(Evaluation):
         label: The bank's field with the class, whose values are the folders' names without their number.
         k: Number of neighbours.
         temperature: T of the weights exp(similarity / T).
-        size: Side of the pictures, which are not resized.
+        size: Side of the central crop.
+        resize: Length of the shorter side before the crop; null, as released pictures are 224 × 224 already.
         every_n_epochs: How often it runs; 0 turns it off.
 
     Reference:
@@ -42,12 +43,13 @@ class ImageNet9(Evaluation):
         k: int = 20,
         temperature: float = 0.07,
         size: int = 224,
+        resize: int | None = None,
         every_n_epochs: int = 1,
     ) -> None:
         super().__init__(every_n_epochs)
         self.root, self.bank, self.label = root, bank, label
         self.k, self.temperature = k, temperature
-        self._view = EvalView(size, resize=None)
+        self._view = EvalView(size, resize)
 
     def open(self) -> bool:
         if self.root is None:
@@ -73,7 +75,9 @@ class ImageNet9(Evaluation):
         results = {}
         for variant, source in self._variants.items():
             asked = self.features(trainer, module, source, self._view)
-            truth = torch.tensor([number.get(_class_name(folder), -1) for folder in source.fields("class")])[asked.index]
+            truth = torch.tensor([number.get(_class_name(folder), -1) for folder in source.fields("class")])[
+                asked.index
+            ]
             bank_labels = self._numbers[bank.index]
             scores = knn_predict(bank.values, bank_labels, asked.values, len(number), (self.k,), self.temperature)
             results[f"imagenet9/{variant}"] = (scores[self.k].argmax(1) == truth).float().mean().item()

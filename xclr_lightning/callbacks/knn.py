@@ -60,7 +60,9 @@ class KNN(Evaluation):
             known, asked = (self.features(trainer, module, source) for source in (bank, queries))
             truth = query_labels[asked.index]
             classes = int(bank_labels.max()) + 1
-            scores = knn_predict(known.values, bank_labels[known.index], asked.values, classes, self.k, self.temperature)
+            scores = knn_predict(
+                known.values, bank_labels[known.index], asked.values, classes, self.k, self.temperature
+            )
             for k, score in scores.items():
                 results[f"{name}/top1@{k}"] = (score.argmax(1) == truth).float().mean().item()
         return results

@@ -28,9 +28,7 @@ class MITStates(Evaluation):
         Isola et al., Discovering States and Transformations in Image Collections, CVPR 2015.
     """
 
-    def __init__(
-        self, root: str | None = None, seed: int = 0, plain: bool = False, every_n_epochs: int = 1
-    ) -> None:
+    def __init__(self, root: str | None = None, seed: int = 0, plain: bool = False, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
         self.root, self.seed, self.plain = root, seed, plain
 
@@ -40,7 +38,7 @@ class MITStates(Evaluation):
         images = locate(self.root) / "release_dataset" / "images"
         if not images.is_dir():
             raise UserError(
-                f"{images} is missing: mit_states.root {self.root} must hold release_dataset/images/<adjective> <noun>/ "
+                f"{images} is missing: mit_states.root {self.root} must hold release_dataset/images/<state> <noun>/ "
                 "(the release is at https://web.mit.edu/phillipi/Public/states_and_transformations)"
             )
         self._source = ImageFolder(images)

@@ -50,7 +50,9 @@ class RunFolder(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
-        self._free_name().write_text(public_config(self.config))
+        # Without the folder of this run, so that the file can be used again.
+        config = without_secrets(yaml.safe_load(self.config)) | {"run_dir": None}
+        self._free_name().write_text(yaml.safe_dump(config, sort_keys=False))
         graph = getattr(trainer.datamodule, "graph_folder", None)  # type: ignore[attr-defined]
         link = self.folder / "graph"
         if graph is not None:
@@ -72,22 +74,25 @@ class RunFolder(Callback):
             return
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         _replace(self.folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics})
+        append_row(
+            self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
+        )
 
     def _free_name(self) -> Path:
         names = ["config.yaml", *(f"config-{n}.yaml" for n in range(2, 10_000))]
         return next(self.folder / name for name in names if not (self.folder / name).exists())
 
 
-def public_config(text: str) -> str:
-    """A config without secrets, and without the folder of this run, so that it can be used again."""
+def without_secrets(value: Any) -> Any:
+    """A config less every setting whose name says that it is a token, a password, a secret or an API key.
 
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: "***" if v is not None and SECRET.search(str(k)) else clean(v) for k, v in value.items()}
-        return [clean(item) for item in value] if isinstance(value, list) else value
-
-    return yaml.safe_dump(clean(yaml.safe_load(text) | {"run_dir": None}), sort_keys=False)
+    Example:
+        >>> without_secrets({"model": {"lr": 0.1, "hub_token": "x"}})
+        {'model': {'lr': 0.1}}
+    """
+    if isinstance(value, dict):
+        return {name: without_secrets(item) for name, item in value.items() if not SECRET.search(str(name))}
+    return [without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def append_row(file: Path, row: dict[str, Any]) -> None:

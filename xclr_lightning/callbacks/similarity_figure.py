@@ -41,6 +41,7 @@ class SimilarityFigure(Evaluation):
         self._on = self._on and dataset is not None and dataset.graph is not None
         if self._on:
             self._choose(dataset)
+            self._on = len(self._names) > 2  # a rank correlation needs three pairs
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._on:
@@ -50,15 +51,16 @@ class SimilarityFigure(Evaluation):
         learned = self._learned(trainer, module)
         spearman = rank_correlation(self._target, learned)
         if trainer.is_global_zero:
-            panels = {"the graph: what captions say": self._target}
+            panels = {"the graph: what the captions say": self._target}
             if self._before is not None:
                 panels["the network before training"] = self._before
             panels[f"the network after epoch {trainer.current_epoch + 1}"] = learned
-            figure = draw(panels, self._names, related_groups(self._target, self.groups, self.size))
+            figure = draw(
+                panels, self._names, related_groups(self._target, self.groups, min(self.size, len(self._names)))
+            )
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
                     logger.experiment.add_figure("graph/similarity", figure, trainer.global_step)
-            self.figure = figure
         return {"graph/spearman": spearman}
 
     def _choose(self, dataset: ViewsDataset) -> None:
@@ -80,7 +82,7 @@ class SimilarityFigure(Evaluation):
         features = features_of(trainer, module, self._source)
         training = module.training
         module.eval()
-        z = F.normalize(module.projector(features.values.to(module.device)).float().cpu(), dim=1)
+        z = F.normalize(module.projector(features.values.to(module.device)).float().cpu(), dim=1)  # type: ignore[operator]
         module.train(training)
         mean = torch.zeros(int(self._caption.max()) + 1, z.shape[1]).index_add_(0, self._caption[features.index], z)
         mean = F.normalize(mean[: len(self._names)], dim=1)
@@ -91,23 +93,27 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
     """Draw matrices side by side on one scale, their rows sorted into groups.
 
     Args:
-        panels: Title → similarities, shape ``(n, n)``.
-        names: Of the rows; words that all share are left out.
+        panels: Title → similarities, shape ``(n, n)``; the first is what the others are compared with.
+        names: Of the rows; words that all begin with are left out.
         groups: Rows to show, group by group.
     """
     rows = torch.cat(groups)
-    figure = Figure(figsize=(3.2 * len(panels) + 2.6, 4.4), layout="constrained")
+    group = torch.arange(len(groups)).repeat_interleave(torch.tensor([len(g) for g in groups]))
+    related = group[:, None] == group
+    pairs = ~torch.eye(len(rows), dtype=torch.bool)
+    figure = Figure(figsize=(3.4 * len(panels) + 2.6, 4.6), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    blocks = {title: _standardised(matrix)[rows][:, rows] for title, matrix in panels.items()}
-    for axis, (title, block) in zip(axes, blocks.items(), strict=True):
-        image = axis.imshow(block, cmap="cividis", vmin=-1, vmax=4)
-        agreement = rank_correlation(next(iter(panels.values())), panels[title])
-        axis.set_title(title + (f"\nrank correlation {agreement:.2f}" if axis is not axes[0] else "\n"), fontsize=10)
+    for axis, (title, matrix) in zip(axes, panels.items(), strict=True):
+        block = _standardised(matrix)[rows][:, rows]
+        gap = block[related & pairs].mean() - block[~related].mean()
+        image = axis.imshow(block.masked_fill(~pairs, torch.nan), cmap="cividis", vmin=-1, vmax=4)
+        axis.set_facecolor("lightgrey")  # a caption beside itself says nothing
+        axis.set_title(f"{title}\nrelated captions {gap:+.1f} deviations closer", fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
-        for edge in torch.tensor([len(group) for group in groups]).cumsum(0)[:-1].tolist():
-            axis.axhline(edge - 0.5, color="white", linewidth=1)
-            axis.axvline(edge - 0.5, color="white", linewidth=1)
+        for edge in group.diff().nonzero().flatten().tolist():
+            axis.axhline(edge + 0.5, color="white", linewidth=1)
+            axis.axvline(edge + 0.5, color="white", linewidth=1)
     axes[0].set_yticks(range(len(rows)), _distinctive([names[i] for i in rows]), fontsize=7)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("similarity, in deviations above the mean of all pairs", fontsize=8)

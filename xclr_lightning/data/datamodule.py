@@ -112,7 +112,9 @@ class GraphDataModule(LightningDataModule):
             raise UserError("data.predict is not set: give the folder whose pictures' features are wanted")
         return self.picture_loader(self._source(self.predict))
 
-    def picture_loader(self, source: Source, view: View | None = None, numbers: Sequence[int] | None = None) -> DataLoader:
+    def picture_loader(
+        self, source: Source, view: View | None = None, numbers: Sequence[int] | None = None
+    ) -> DataLoader:
         """Batches of pictures as they are evaluated: ``image`` ``(n, 3, H, W)`` uint8, ``index`` ``(n,)``, ``bad``.
 
         Args:
@@ -132,7 +134,7 @@ class GraphDataModule(LightningDataModule):
         processes = self.trainer.world_size if self.trainer else 1
         if self.batch_size % processes:
             raise UserError(
-                f"data.batch_size {self.batch_size} is of all processes together: {processes} processes do not divide it"
+                f"data.batch_size {self.batch_size} is shared by all processes: {processes} do not divide it"
             )
         dataset = self._datasets[split]
         if len(dataset) < self.batch_size:

@@ -68,7 +68,7 @@ def random_box(width: int, height: int, min_scale: float) -> tuple[int, int, int
 
 def _turned_crop(image: Image.Image, box: tuple[int, int, int, int], size: int, angle: float) -> Image.Image:
     """Crop, turn about the picture's centre and resize in one resampling; what lies outside the picture is black."""
-    left, top, right, bottom = box
+    left, top, right, bottom = (float(side) for side in box)
     if (shrink := int(min(right - left, bottom - top) / size)) > 1:  # bilinear sampling alone would alias
         image = image.reduce(shrink)
         left, top, right, bottom = (side / shrink for side in box)

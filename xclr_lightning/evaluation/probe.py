@@ -50,6 +50,6 @@ def linear_probe_accuracy(
         return loss
 
     with torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
     with torch.no_grad():
         return (F.linear(test, weight, bias).argmax(1) == test_labels).float().mean().item()

@@ -28,7 +28,6 @@ class CaptionGraph(GraphSource):
             installed package carries in its folder ``model``.
         template: What is encoded: ``{}`` stands for the caption. ``"a photo of a {}"`` suits class names.
         batch_size: Captions encoded at once.
-        folder: Where to keep the graph instead of the cache.
 
     Raises:
         UserError: ``template`` lacks ``{}``.
@@ -39,14 +38,12 @@ class CaptionGraph(GraphSource):
         encoder: str = "sentence-transformers/all-mpnet-base-v2",
         template: str = "{}",
         batch_size: int = 256,
-        folder: str | None = None,
     ) -> None:
         if "{}" not in template:
             raise UserError(f"data.graph.template {template!r} lacks the {{}} that stands for the caption")
         self.encoder = encoder
         self.template = template
         self.batch_size = batch_size
-        self.folder = folder
 
     def prepare(self, data: Captioned) -> Path:
         captions = data.captions()
@@ -66,23 +63,26 @@ class CaptionGraph(GraphSource):
     def encode(self, sentences: list[str]) -> np.ndarray:
         """Unit vectors of sentences, with a progress bar. Shape: ``(n, d)``, float32."""
         from sentence_transformers import SentenceTransformer  # seconds to import, and seldom needed
+        from transformers.utils import logging as transformers_logging
 
+        location = self._model()
+        transformers_logging.disable_progress_bar()  # of loading weights, in the way of our own
         try:
-            model = SentenceTransformer(self._model())
-        except UserError:
-            raise
+            model = SentenceTransformer(location)
         except Exception as error:  # a hub's, a file's or a model's own
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"the sentence encoder {self.encoder!r} cannot be loaded ({str(error).splitlines()[0]}): give "
-                "data.graph.encoder a model id, a local folder, or package:NAME"
+                f"the sentence encoder {self.encoder!r} cannot be loaded ({reason}): give data.graph.encoder a model "
+                "id, a local folder, or package:NAME"
             ) from error
+        by_length = np.argsort([-len(sentence) for sentence in sentences], kind="stable")  # little padding
         vectors = []
         with progress_bar(len(sentences), "encoding captions", "caption") as bar:
-            for start in range(0, len(sentences), self.batch_size):
-                batch = sentences[start : start + self.batch_size]
+            for rows in np.split(by_length, range(self.batch_size, len(sentences), self.batch_size)):
+                batch = [sentences[row] for row in rows]
                 vectors.append(model.encode(batch, normalize_embeddings=True, show_progress_bar=False))
                 bar.update(len(batch))
-        return np.concatenate(vectors)
+        return np.concatenate(vectors)[np.argsort(by_length)]
 
     def _model(self) -> str:
         if not self.encoder.startswith("package:"):
@@ -103,7 +103,5 @@ class CaptionGraph(GraphSource):
         }
 
     def _folder(self, facts: dict[str, Any]) -> Path:
-        if self.folder:
-            return Path(self.folder).expanduser()
         name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         return cache_dir() / "graphs" / name

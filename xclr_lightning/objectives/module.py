@@ -1,13 +1,15 @@
 """The module under every objective: backbone, projector, gather, optimiser. A subclass adds the target."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import timm
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from timm.data import resolve_model_data_config
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xclr_lightning.distributed import gather_with_grad, rank, world_size
@@ -21,22 +23,24 @@ from xclr_lightning.optim import build_optimizer, scaled_lr, warmup_cosine
 class Samples:
     """What is known of some samples: their numbers and, where the data has them, classes and graph nodes.
 
-    ``index`` and ``labels`` are ``(n,)`` int64, ``nodes`` is ``(n, …)``.
+    ``index`` and ``labels`` are ``(n,)`` int64, ``nodes`` is ``(n, …)``; ``labels`` and ``nodes`` may be None.
     """
 
     index: Tensor
-    labels: Tensor | None = None
-    nodes: Tensor | None = None
+    labels: Any = None
+    nodes: Any = None
 
     def __getitem__(self, rows: Tensor) -> "Samples":
-        return Samples(*(None if value is None else value[rows] for value in self._values()))
+        return self._each(lambda value: value[rows])
 
     def gathered(self) -> "Samples":
         """These of every process, rank-major."""
-        return Samples(*(None if value is None else gather_with_grad(value) for value in self._values()))
+        return self._each(gather_with_grad)
 
-    def _values(self) -> list[Tensor | None]:
-        return [getattr(self, field.name) for field in fields(self)]
+    def _each(self, function: Callable[[Tensor], Tensor]) -> "Samples":
+        values = [getattr(self, field.name) for field in fields(self)]
+        mapped: list[Any] = [None if value is None else function(value) for value in values]
+        return Samples(*mapped)
 
 
 class ContrastiveModule(LightningModule):
@@ -58,6 +62,10 @@ class ContrastiveModule(LightningModule):
     # Where a subclass needs data that is optional, it names the key of the batch and the setting that brings it.
     needs: tuple[str, str] | None = None
 
+    backbone: nn.Module
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         backbone: str = "resnet50",
@@ -74,11 +82,14 @@ class ContrastiveModule(LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.backbone = _backbone(backbone, backbone_kwargs or {})
-        self.projector = mlp([self.backbone.num_features, *projector])
+        self.feature_dim = int(self.backbone.num_features)  # type: ignore[arg-type]
+        self.projector = mlp([self.feature_dim, *projector])
         self.temperature = temperature
+        self.optimizer, self.lr, self.lr_scaling = optimizer, lr, lr_scaling
+        self.weight_decay, self.warmup_epochs = weight_decay, warmup_epochs
         if channels_last:
             self.backbone = self.backbone.to(memory_format=torch.channels_last)
-        config = self.backbone.pretrained_cfg
+        config = resolve_model_data_config(self.backbone)
         self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
 
@@ -102,7 +113,10 @@ class ContrastiveModule(LightningModule):
         return self.backbone((pixels - self.mean) / self.std)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        return self._step(batch, "train")
+        loss = self._step(batch, "train")
+        self.log("train/loss_step", loss)
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         return self._step(batch, "val")
@@ -139,14 +153,9 @@ class ContrastiveModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        batch_size = self.trainer.datamodule.batch_size
-        optimizer = build_optimizer(
-            self,
-            self.hparams.optimizer,
-            scaled_lr(self.hparams.lr, batch_size, self.hparams.lr_scaling),
-            self.hparams.weight_decay,
-        )
-        warmup = round(self.hparams.warmup_epochs * steps / max(1, self.trainer.max_epochs or 1))
+        lr = scaled_lr(self.lr, self.trainer.datamodule.batch_size, self.lr_scaling)  # type: ignore[attr-defined]
+        optimizer = build_optimizer(self, self.optimizer, lr, self.weight_decay)
+        warmup = round(self.warmup_epochs * steps / max(1, self.trainer.max_epochs or 1))
         schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -156,11 +165,11 @@ class ContrastiveModule(LightningModule):
         views = batch["views"]
         z = self.projector(self(views.flatten(0, 1))).unflatten(0, views.shape[:2])
         loss = self.loss(z, Samples(batch["index"], batch.get("labels"), batch.get("nodes")))
-        self.log(f"{stage}/loss", loss, batch_size=views.shape[1], sync_dist=stage != "train")
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=views.shape[1], sync_dist=True)
         return loss
 
 
-def _backbone(name: str, kwargs: dict[str, Any]) -> torch.nn.Module:
+def _backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, **{"num_classes": 0, **kwargs})
     except RuntimeError as error:

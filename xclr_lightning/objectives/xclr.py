@@ -28,4 +28,4 @@ class XCLR(ContrastiveModule):
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
-        return self.trainer.datamodule.graph.similarity(a, b)
+        return self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
