@@ -1,6 +1,7 @@
 """LightningCLI for this package: command line over config over checkpoint, and a run folder for every run."""
 
 import logging
+import sys
 import tempfile
 import warnings
 from itertools import pairwise
@@ -61,7 +62,7 @@ class CLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Say what differs from the checkpoint; Lightning would let the checkpoint win over the command line."""
         if self._checkpoint:
-            model = self._get(self.config, "model").as_dict()
+            model = self.config[self.config.subcommand].model.as_dict()
             if changed := differences(model, self._checkpoint):
                 log.warning("not as in the checkpoint, as config or command line say: %s", ", ".join(changed))
 
@@ -105,6 +106,12 @@ def run(arguments: list[str]) -> None:
         CLI(arguments)
     except OmegaConfBaseException as error:
         raise UserError(f"in a config: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        # The parser wraps what a class raises when it is made.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or error from None
 
 
 def _option(arguments: list[str], name: str) -> str | None:
@@ -123,8 +130,18 @@ def _run_name(arguments: list[str]) -> str:
     return "+".join(Path(value).stem for option, value in pairwise(arguments) if option == "--config") or "run"
 
 
+class _Stderr(logging.Handler):
+    """Prints our own warnings to whatever stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 def _quiet() -> None:
-    """Silence what libraries say that a user can do nothing about."""
+    """Say our own warnings plainly, and silence what libraries say that a user can do nothing about."""
+    ours = logging.getLogger("xclr_lightning")
+    ours.propagate = False
+    ours.handlers = [_Stderr()]
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
@@ -132,6 +149,8 @@ def _quiet() -> None:
         ".*isinstance\\(treespec, LeafSpec\\)",
         ".*does not have many workers",
         ".*number of training batches .* is smaller than the logging interval",
+        "The dirpath has changed from",
+        "Checkpoint directory .* exists and is not empty",
         "Total length of `list` across ranks is zero",
     ):
         warnings.filterwarnings("ignore", message)

@@ -105,4 +105,4 @@ def test_a_bad_picture_is_skipped_counted_and_reported(cli, config: Path, pictur
 def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path) -> None:
     for picture in pictures.rglob("*.png"):
         picture.write_bytes(b"no picture")
-    refused(cli("fit", "--config", config), "pictures in a row cannot be read")
+    refused(cli("fit", "--config", config), "none of the 16 pictures can be read")

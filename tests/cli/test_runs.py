@@ -46,9 +46,13 @@ def test_the_same_seed_gives_the_same_numbers(cli, config: Path) -> None:
     assert first["train/loss"] == second["train/loss"] != other["train/loss"]
 
 
-@pytest.mark.parametrize("objective", ["XCLR", "SimCLR", "SupCon"])
-def test_objectives(cli, config: Path, objective: str) -> None:
-    metrics = fit(cli, config, "--model", objective, "--data.label", "class")
+@pytest.mark.parametrize(
+    ("objective", "precision", "optimizer"),
+    [("XCLR", "bf16-mixed", "lars"), ("SimCLR", "32-true", "lars"), ("SupCon", "bf16-mixed", "adamw")],
+)
+def test_objectives(cli, config: Path, objective: str, precision: str, optimizer: str) -> None:
+    settings = ["--data.label", "class", "--trainer.precision", precision, "--model.optimizer", optimizer]
+    metrics = fit(cli, config, "--model", objective, *settings)
     assert np.isfinite(metrics["train/loss"])
 
 

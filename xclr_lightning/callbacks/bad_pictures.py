@@ -31,5 +31,9 @@ class BadPictures(Callback):
         pl_module.log("data/bad_pictures", float(len(bad)), rank_zero_only=True)
         if bad and trainer.is_global_zero:
             log.warning(
-                "epoch %d: skipped %d unreadable pictures: %s", trainer.current_epoch + 1, len(bad), "; ".join(bad[:3])
+                "epoch %d: skipped %d unreadable picture%s: %s",
+                trainer.current_epoch + 1,
+                len(bad),
+                "s" * (len(bad) > 1),
+                "; ".join(bad[:3]),
             )

@@ -102,6 +102,8 @@ def results_table(metrics: dict[str, float]) -> Table:
     """A row a group of metrics, such as ``knn`` or ``imagenet9``; accuracies in percent."""
     groups: dict[str, list[str]] = {}
     for name, value in metrics.items():
+        if name.startswith(("train/loss_step", "train/lr")):
+            continue
         group, _, rest = name.rpartition("/")
         groups.setdefault(group, []).append(f"{rest.replace('_', ' ')} [bold]{_shown(name, value)}[/bold]")
     table = Table(title="results (accuracies in %)", title_justify="left", show_header=False, show_lines=True)

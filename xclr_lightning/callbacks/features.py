@@ -12,6 +12,7 @@ from torch import distributed as dist
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
 from xclr_lightning.distributed import rank, world_size
+from xclr_lightning.errors import UserError
 
 
 @dataclass
@@ -37,6 +38,9 @@ def features_of(trainer: Trainer, module: LightningModule, source: Source, view:
         module: Encodes pictures; its mode is restored.
         source: The pictures.
         view: How they are cropped.
+
+    Raises:
+        UserError: Not one picture can be read.
     """
     step, known = _cache.get(trainer, (-1, {}))
     if step != trainer.global_step:
@@ -45,6 +49,8 @@ def features_of(trainer: Trainer, module: LightningModule, source: Source, view:
     name = f"{source.path} {id(view)}"
     if name not in known:
         known[name] = _merge(_extract(trainer, module, source, view))
+        if not len(known[name].index):
+            raise UserError(f"none of the {len(source)} pictures can be read, first {known[name].bad[0]}")
     return known[name]
 
 

@@ -106,7 +106,7 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
     for axis, (title, matrix) in zip(axes, panels.items(), strict=True):
         block = _standardised(matrix)[rows][:, rows]
         gap = block[related & pairs].mean() - block[~related].mean()
-        image = axis.imshow(block.masked_fill(~pairs, torch.nan), cmap="cividis", vmin=-1, vmax=4)
+        image = axis.imshow(block.masked_fill(~pairs, torch.nan).numpy(), cmap="cividis", vmin=-1, vmax=4)
         axis.set_facecolor("lightgrey")  # a caption beside itself says nothing
         axis.set_title(f"{title}\nrelated captions {gap:+.1f} deviations closer", fontsize=10)
         axis.set_xticks([])
