@@ -3,8 +3,8 @@
 import errno
 import os
 import sys
-from importlib.metadata import version
 
+from xclr_lightning import __version__
 from xclr_lightning.config_files import resolve_config_options, shipped_configs
 from xclr_lightning.errors import UserError, did_you_mean
 
@@ -67,7 +67,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(HELP.format(commands=commands, configs=", ".join(shipped_configs())))
         return 0
     if arguments == ["--version"]:
-        print(version("xclr-lightning"))
+        print(__version__)
         return 0
     if arguments[0] not in COMMANDS:
         raise UserError(

@@ -70,6 +70,11 @@ def test_data(cli, config: Path, option: str, value: str, words: list[str]) -> N
     refused(cli("fit", "--config", config, option, value), *words)
 
 
+@pytest.mark.parametrize(("command", "setting"), [("test", "data.val"), ("predict", "data.predict")])
+def test_data_that_a_command_lacks(cli, config: Path, command: str, setting: str) -> None:
+    refused(cli(command, "--config", config), f"{setting} is not set")
+
+
 def test_fewer_captions_than_pictures(cli, config: Path, pictures: Path) -> None:
     table = pictures / "metadata.csv"
     table.write_text("\n".join(table.read_text().splitlines()[:8]) + "\n")

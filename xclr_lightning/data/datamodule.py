@@ -102,6 +102,8 @@ class GraphDataModule(LightningDataModule):
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        if self.val is None and self.trainer is not None and self.trainer.state.fn != "fit":
+            raise UserError(f"data.val is not set: {self.trainer.state.fn} needs held-out pictures")
         return self._loader("val") if self.val else []
 
     def test_dataloader(self) -> DataLoader | list[DataLoader]:

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xclr_lightning import __version__
 from xclr_lightning.cache import atomic_folder
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Captioned
@@ -49,7 +49,7 @@ def save_embeddings(folder: Path, data: Captioned, embeddings: np.ndarray, facts
             "dtype": "float16",
             "count": len(keys),
             "dimension": embeddings.shape[1],
-            "package_version": version("xclr-lightning"),
+            "package_version": __version__,
         }
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
