@@ -16,9 +16,9 @@ from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
 class SimilarityFigure(Evaluation):
     """Similarities of groups of related captions: in the graph, before training, and now.
 
-    A cell compares two captions by the mean projection of their pictures, which are held-out ones where ``data.val`` is
-    set. Logged as the figure ``graph/similarity``; ``graph/spearman`` is the rank correlation of graph and network
-    over all pairs of captions.
+    A cell is the mean cosine of two captions' pictures in z, on the diagonal that of different pictures of one caption;
+    held-out pictures are shown where ``data.val`` is set. Logged as the figure ``graph/similarity``; ``graph/spearman``
+    is the rank correlation of graph and network over all pairs of captions.
 
     Args:
         groups: Groups of related captions; each is a caption and its nearest ones.
@@ -78,15 +78,18 @@ class SimilarityFigure(Evaluation):
 
     @torch.no_grad()
     def _learned(self, trainer: Trainer, module: LightningModule) -> Tensor:
-        """Cosines of the captions' mean projections. Shape: ``(captions, captions)``, on the CPU."""
+        """Mean cosine of the projections of two captions' different pictures. Shape: ``(captions, captions)``, CPU."""
         features = features_of(trainer, module, self._source)
         training = module.training
         module.eval()
         z = F.normalize(module.projector(features.values.to(module.device)).float().cpu(), dim=1)  # type: ignore[operator]
         module.train(training)
-        mean = torch.zeros(int(self._caption.max()) + 1, z.shape[1]).index_add_(0, self._caption[features.index], z)
-        mean = F.normalize(mean[: len(self._names)], dim=1)
-        return mean @ mean.T
+        caption, names = self._caption[features.index], len(self._names)
+        count = caption.bincount(minlength=names)[:names].float()
+        total = torch.zeros(int(self._caption.max()) + 1, z.shape[1]).index_add_(0, caption, z)[:names]
+        # A picture beside itself says nothing; where there is no other, the cell is 0.
+        pairs = torch.outer(count, count) - count.diag()
+        return (total @ total.T - count.diag()) / pairs.clamp_min(1)
 
 
 def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> Figure:
@@ -99,16 +102,18 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
     """
     rows = torch.cat(groups)
     group = torch.arange(len(groups)).repeat_interleave(torch.tensor([len(g) for g in groups]))
-    related = group[:, None] == group
-    pairs = ~torch.eye(len(rows), dtype=torch.bool)
+    related, same = group[:, None] == group, torch.eye(len(rows), dtype=torch.bool)
     figure = Figure(figsize=(3.4 * len(panels) + 2.6, 4.6), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, matrix) in zip(axes, panels.items(), strict=True):
         block = _standardised(matrix)[rows][:, rows]
-        gap = block[related & pairs].mean() - block[~related].mean()
-        image = axis.imshow(block.masked_fill(~pairs, torch.nan).numpy(), cmap="cividis", vmin=-1, vmax=4)
-        axis.set_facecolor("lightgrey")  # a caption beside itself says nothing
-        axis.set_title(f"{title}\nrelated captions {gap:+.1f} deviations closer", fontsize=10)
+        image = axis.imshow(block.numpy(), cmap="cividis", vmin=-1, vmax=4)
+        others = block[~related].mean()
+        axis.set_title(
+            f"{title}\nsame caption {block[same].mean() - others:+.1f}, "
+            f"related {block[related & ~same].mean() - others:+.1f}",
+            fontsize=10,
+        )
         axis.set_xticks([])
         axis.set_yticks([])
         for edge in group.diff().nonzero().flatten().tolist():
@@ -116,7 +121,7 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
             axis.axvline(edge + 0.5, color="white", linewidth=1)
     axes[0].set_yticks(range(len(rows)), _distinctive([names[i] for i in rows]), fontsize=7)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("similarity, in deviations above the mean of all pairs", fontsize=8)
+    bar.set_label("similarity, in deviations above the mean of all pairs\ntitles: above unrelated captions", fontsize=8)
     return figure
 
 
