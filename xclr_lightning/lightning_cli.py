@@ -86,7 +86,12 @@ class CLI(LightningCLI):
         given = config.callbacks or []
         given = given if isinstance(given, list) else [given]
         if config.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in given):
-            last = ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False)
+            last = ModelCheckpoint(
+                folder / "checkpoints",
+                filename="last",
+                enable_version_counter=False,
+                save_on_train_epoch_end=True,  # by default it waits for validation, which need not run every epoch
+            )
             self.trainer_defaults["callbacks"].append(last)
         if config.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)

@@ -34,6 +34,11 @@ def test_a_run_folder_explains_itself(cli, config: Path) -> None:
     assert list(Path("run").glob("events.out.tfevents.*"))
 
 
+def test_a_checkpoint_does_not_wait_for_validation(cli, config: Path, pictures: Path) -> None:
+    fit(cli, config, "--data.val", pictures, "--trainer.check_val_every_n_epoch", 5)
+    assert Path("run/checkpoints/last.ckpt").is_file()
+
+
 def test_runs_count_up(cli, config: Path) -> None:
     for _ in range(2):
         assert cli("fit", "--config", config).status == 0
