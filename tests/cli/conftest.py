@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from xclr_lightning.callbacks.imagenet9 import VARIANTS
 from xclr_lightning.cli import main
 
 NOUNS = ("red apple", "green pear", "fast train", "old bus")
@@ -41,6 +42,24 @@ def pictures(tmp_path: Path) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return root
+
+
+@pytest.fixture
+def benchmarks(tmp_path: Path, pictures: Path) -> Path:
+    """The pictures again, in the official layouts of the Backgrounds Challenge and of MIT-States."""
+    root = tmp_path / "benchmarks"
+    for number, picture in enumerate(sorted(pictures.rglob("*.png"))):
+        for variant in VARIANTS:
+            folder = "00_fruit" if picture.parent.name == "fruit" else "02_vehicle"
+            copy(picture, root / "bg_challenge" / variant / "val" / folder / picture.name)
+        state = ("ripe", "old", "adj")[number % 3]
+        copy(picture, root / "release_dataset" / "images" / f"{state} {picture.parent.name}" / picture.name)
+    return root
+
+
+def copy(picture: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(picture.read_bytes())
 
 
 @pytest.fixture

@@ -61,21 +61,40 @@ def test_objectives(cli, config: Path, objective: str, precision: str, optimizer
     assert np.isfinite(metrics["train/loss"])
 
 
-def test_evaluations_run_at_epoch_end_and_in_test(cli, config: Path, pictures: Path, tmp_path: Path) -> None:
-    sets = {"knn": {"bank": str(pictures), "queries": str(pictures), "label": "class"}}
+def test_evaluations_run_at_epoch_end_and_in_test(
+    cli, config: Path, pictures: Path, benchmarks: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "data": {"init_args": {"val": str(pictures)}},
+        "knn": {"sets": {"knn": {"bank": str(pictures), "queries": str(pictures), "label": "class"}}},
+        "imagenet9": {
+            "root": str(benchmarks / "bg_challenge"),
+            "bank": str(pictures),
+            "k": 1,
+            "size": 32,
+            "resize": 36,
+        },
+        "mit_states": {"root": str(benchmarks)},
+    }
     overlay = tmp_path / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump({"knn": {"sets": sets}, "data": {"init_args": {"val": str(pictures)}}}))
+    overlay.write_text(yaml.safe_dump(settings))
     outcome = cli("fit", "--config", config, "--config", overlay, "--knn.k", "1", "--run_dir", "run")
     assert outcome.status == 0, outcome.err
     metrics = json.loads(Path("run/metrics.json").read_text())
     assert metrics["knn/top1@1"] == 1.0  # each picture is its own neighbour
     assert "val/loss" in metrics
+    assert metrics["imagenet9/original"] == 1.0
+    assert metrics["imagenet9/bg_gap"] == 0.0
+    assert 0 <= metrics["mit_states/attribute"] <= 1
     assert -1 <= metrics["graph/spearman"] <= 1
     assert "top1@1" in outcome.out
     assert "tensorboard --logdir" in outcome.out
     again = cli("test", "--config", "run/config.yaml", "--ckpt_path", "run/checkpoints/last.ckpt", "--run_dir", "again")
     assert again.status == 0, again.err
-    assert json.loads(Path("again/metrics.json").read_text())["knn/top1@1"] == 1.0
+    tested = json.loads(Path("again/metrics.json").read_text())
+    assert {name: tested[name] for name in metrics if not name.startswith(("train", "val", "data"))} == {
+        name: value for name, value in metrics.items() if not name.startswith(("train", "val", "data"))
+    }
 
 
 def test_predict_writes_features(cli, config: Path, pictures: Path) -> None:

@@ -34,22 +34,22 @@ def linear_probe_accuracy(
         >>> linear_probe_accuracy(x, y, torch.tensor([[0.4], [2.6]]), torch.tensor([0, 1]))
         1.0
     """
-    deviation, mean = torch.std_mean(train, dim=0)
-    scale = deviation.clamp_min(1e-6)
-    train, test = (train - mean) / scale, (test - mean) / scale
-    classes = int(max(train_labels.max(), test_labels.max())) + 1
-    weight = train.new_zeros(classes, train.shape[1], requires_grad=True)
-    bias = train.new_zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=max_iterations, line_search_fn="strong_wolfe")
+    with torch.inference_mode(False), torch.enable_grad():  # Lightning evaluates in inference mode
+        train, test, train_labels = train.clone(), test.clone(), train_labels.clone()
+        deviation, mean = torch.std_mean(train, dim=0)
+        scale = deviation.clamp_min(1e-6)
+        train, test = (train - mean) / scale, (test - mean) / scale
+        classes = int(max(train_labels.max(), test_labels.max())) + 1
+        weight = train.new_zeros(classes, train.shape[1], requires_grad=True)
+        bias = train.new_zeros(classes, requires_grad=True)
+        optimizer = torch.optim.LBFGS([weight, bias], max_iter=max_iterations, line_search_fn="strong_wolfe")
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(F.linear(train, weight, bias), train_labels)
-        loss = loss + 0.5 * weight_decay * weight.square().sum()
-        loss.backward()
-        return loss
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(F.linear(train, weight, bias), train_labels)
+            loss = loss + 0.5 * weight_decay * weight.square().sum()
+            loss.backward()
+            return loss
 
-    with torch.enable_grad():
         optimizer.step(closure)
-    with torch.no_grad():
         return (F.linear(test, weight, bias).argmax(1) == test_labels).float().mean().item()
