@@ -54,6 +54,20 @@ class CLI(LightningCLI):
                 auto_configure_optimizers=False,
             )
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Each command's arguments that are no options; Lightning's own table would say the numbers twice."""
+        hidden = LightningCLI.subcommands()
+        return hidden | {name: hidden[name] | {"verbose"} for name in ("validate", "test")}
+
+    def validate(self, **kwargs: Any) -> None:
+        """Run ``validate``."""
+        self.trainer.validate(verbose=False, **kwargs)
+
+    def test(self, **kwargs: Any) -> None:
+        """Run ``test``."""
+        self.trainer.test(verbose=False, **kwargs)
+
     def add_arguments_to_parser(self, parser: Any) -> None:
         parser.add_argument("--run_dir", type=str | None, default=None, help="Where the run is written.")
         for name, evaluation in EVALUATIONS.items():

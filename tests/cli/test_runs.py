@@ -91,6 +91,7 @@ def test_evaluations_run_at_epoch_end_and_in_test(
     assert "tensorboard --logdir" in outcome.out
     again = cli("test", "--config", "run/config.yaml", "--ckpt_path", "run/checkpoints/last.ckpt", "--run_dir", "again")
     assert again.status == 0, again.err
+    assert again.out.count("spearman") == 1
     tested = json.loads(Path("again/metrics.json").read_text())
     assert {name: tested[name] for name in metrics if not name.startswith(("train", "val", "data"))} == {
         name: value for name, value in metrics.items() if not name.startswith(("train", "val", "data"))
