@@ -21,8 +21,8 @@ class GraphDataModule(LightningDataModule):
     """Images with precomputed similarity, for every objective.
 
     A batch is a dictionary: ``views`` ``(V, n, 3, H, W)`` uint8, ``index`` ``(n,)`` int64, ``labels`` ``(n,)`` int64
-    where ``label`` is set, ``nodes`` ``(n, …)`` where there is a graph, and ``bad``, the names of unreadable pictures
-    that others stand in for.
+    where ``label`` is set, ``nodes`` ``(n, …)`` where there is a graph, ``captions``, a list of n strings, where the
+    objective needs them, and ``bad``, the names of unreadable pictures that others stand in for.
 
     Args:
         train: Training pictures: a folder of pictures, a folder of tar shards, or ``demo:train``.
@@ -81,6 +81,7 @@ class GraphDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Open pictures, labels and graph, in every process."""
         names: list[str] | None = None
+        texts = self.trainer is not None and "captions" in getattr(self.trainer.lightning_module, "needs", ())
         for split, path in (("train", self.train), ("val", self.val)):
             if path is None or split in self._datasets or stage == "predict":
                 continue
@@ -89,7 +90,9 @@ class GraphDataModule(LightningDataModule):
             if self.label:
                 numbers, names = labels(source, self.label, names)
             graph = self.graph_source.open(source) if self.graph_source else None
-            self._datasets[split] = ViewsDataset(source, self.view, self.num_views, numbers, graph)
+            self._datasets[split] = ViewsDataset(
+                source, self.view, self.num_views, numbers, graph, source.captions() if texts else None
+            )
             if split == "train":
                 self.graph = graph
                 self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None

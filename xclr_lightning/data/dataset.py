@@ -1,5 +1,6 @@
 """One sample of training: views of a picture, its number, its label, its nodes of the graph."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ MOST_BAD_IN_A_ROW = 32
 
 
 class ViewsDataset(Dataset):
-    """Samples as dictionaries of ``views``, ``index`` and, where there are any, ``labels`` and ``nodes``.
+    """Samples as dictionaries of ``views``, ``index`` and, where there are any, ``labels``, ``nodes`` and ``captions``.
 
     A picture that cannot be read is replaced by the next one that can, so batches keep their size on every process;
     ``bad`` then names it.
@@ -28,6 +29,7 @@ class ViewsDataset(Dataset):
         count: Views a sample.
         labels: A class a sample. Shape: ``(len(source),)``, int64.
         graph: The similarity graph.
+        captions: A caption a sample.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class ViewsDataset(Dataset):
         count: int,
         labels: np.ndarray | None = None,
         graph: SimilarityGraph | None = None,
+        captions: Sequence[str] | None = None,
     ) -> None:
-        self.source, self.view, self.count, self.labels, self.graph = source, view, count, labels, graph
+        self.source, self.view, self.count = source, view, count
+        self.labels, self.graph, self.captions = labels, graph, captions
 
     def __len__(self) -> int:
         return len(self.source)
@@ -57,6 +61,8 @@ class ViewsDataset(Dataset):
                 sample["labels"] = self.labels[number]
             if self.graph is not None:
                 sample["nodes"] = self.graph.nodes(number)
+            if self.captions is not None:
+                sample["captions"] = self.captions[number]
             return sample
         raise UserError(f"{MOST_BAD_IN_A_ROW} pictures in a row cannot be read, first {bad[0]}")
 

@@ -2,13 +2,13 @@
 
 from xclr_lightning.losses.contrastive import contrastive_cross_entropy
 from xclr_lightning.losses.objectives import nt_xent_loss, supcon_loss, xclr_loss
-from xclr_lightning.losses.targets import soft_target, uniform_target
+from xclr_lightning.losses.targets import normalize_target, soft_weights
 
 __all__ = [
     "contrastive_cross_entropy",
+    "normalize_target",
     "nt_xent_loss",
-    "soft_target",
+    "soft_weights",
     "supcon_loss",
-    "uniform_target",
     "xclr_loss",
 ]

@@ -1,7 +1,8 @@
 """The kernel of every contrastive objective: mean cross-entropy between a target and a softmax over keys.
 
-Row blocks keep the memory at ``block_size × K``: the gradient of a row block is known as soon as its logits are, so it
-is accumulated on the way forward, and the backward pass only scales it.
+Row blocks keep the memory at ``block_size × K``: the gradient of a block is known as soon as its logits are, so it is
+accumulated on the way forward, and the backward pass only scales it. Views of a sample share a row and a column of the
+target, which is therefore asked for once a sample, and never spread over the views.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+# Floats a block: what stays in a CPU's cache, and what keeps a GPU busy.
+CPU_BLOCK, GPU_BLOCK = 2**22, 2**26
 
+
+@torch.compiler.disable  # a kernel already; compiled code around it calls it as it is
 def contrastive_cross_entropy(
     queries: Tensor,
     keys: Tensor,
@@ -19,7 +24,7 @@ def contrastive_cross_entropy(
     temperature: float = 0.1,
     *,
     self_index: Tensor | None = None,
-    block_size: int = 1024,
+    block_size: int | None = None,
 ) -> Tensor:
     r"""Mean over queries of the cross-entropy :math:`H(s_i, p_i)` with :math:`p_i = softmax_j(q_i \cdot k_j / τ)`.
 
@@ -27,13 +32,20 @@ def contrastive_cross_entropy(
     can be differentiated once.
 
     Args:
-        queries: Anchors, usually L2-normalised. Shape: ``(M, d)``, floating point.
-        keys: What each anchor is compared with. Shape: ``(K, d)``, same dtype as ``queries``.
+        queries: Anchors, usually L2-normalised. Shape: ``(M, d)``, or ``(U, n, d)`` for U views of n samples, floating
+            point.
+        keys: What each anchor is compared with. Shape: ``(K, d)``, or ``(V, N, d)`` for V views of N samples, same
+            dtype as ``queries``.
         target: ``target(rows)`` returns the target probabilities of a slice of queries, each row summing to 1 and
-            zero at the anchor itself. Shape: ``(len(rows), K)``. It receives no gradient.
+            zero at the anchor itself. Shape: ``(len(rows), K)``. With views it is asked for a slice of samples and
+            returns the probability of each sample's every view, shape ``(len(rows), N)``; what it gives an anchor's
+            own sample then counts for that sample's other views. It receives no gradient.
         temperature: τ > 0.
-        self_index: Column in ``keys`` of each query itself, left out of its softmax. Shape: ``(M,)``, int64.
-        block_size: Queries a block; memory is a few times ``block_size × K`` floats, the result is the same.
+        self_index: Column in ``keys`` of each query itself, left out of its softmax. Shape: ``(M,)``, int64. With
+            views, the sample in ``keys`` that each sample of ``queries`` is, shape ``(n,)``: view u of it is left out
+            for view u of the anchor.
+        block_size: Queries a block; memory is a few times ``block_size × K`` floats, the result is the same. By
+            default as many as suit the device.
 
     Returns:
         Scalar loss, float32 or float64.
@@ -48,13 +60,23 @@ def contrastive_cross_entropy(
         >>> loss.round(decimals=4)
         tensor(0.3761)
     """
-    if queries.ndim != 2 or keys.ndim != 2 or queries.shape[1] != keys.shape[1] or len(queries) == 0:
-        raise ValueError(f"queries (M, d) and keys (K, d) expected, got {tuple(queries.shape)} and {tuple(keys.shape)}")
-    if self_index is not None and self_index.shape != queries.shape[:1]:
-        raise ValueError(f"self_index of shape ({len(queries)},) expected, got {tuple(self_index.shape)}")
-    if temperature <= 0 or block_size <= 0:
+    q, k = (x[None] if x.ndim == 2 else x for x in (queries, keys))
+    if q.ndim != 3 or k.ndim != 3 or q.shape[2] != k.shape[2] or q.shape[0] * q.shape[1] == 0:
+        raise ValueError(
+            "queries (M, d) or (U, n, d) and keys (K, d) or (V, N, d) expected, "
+            f"got {tuple(queries.shape)} and {tuple(keys.shape)}"
+        )
+    if self_index is not None and (self_index.shape != q.shape[1:2] or len(q) > len(k)):
+        raise ValueError(
+            f"self_index of shape ({q.shape[1]},) and no more views of queries than of keys expected, "
+            f"got {tuple(self_index.shape)}, {len(q)} and {len(k)} views"
+        )
+    if temperature <= 0 or (block_size is not None and block_size <= 0):
         raise ValueError(f"temperature and block_size must be positive, got {temperature} and {block_size}")
-    return _BlockwiseCrossEntropy.apply(queries, keys, target, temperature, self_index, block_size)
+    if block_size is None:
+        block_size = (CPU_BLOCK if q.device.type == "cpu" else GPU_BLOCK) // (k.shape[0] * k.shape[1])
+    samples = max(1, block_size // len(q))
+    return _BlockwiseCrossEntropy.apply(q, k, target, temperature, self_index, samples)
 
 
 class _BlockwiseCrossEntropy(torch.autograd.Function):
@@ -66,28 +88,32 @@ class _BlockwiseCrossEntropy(torch.autograd.Function):
         target: Callable[[slice], Tensor],
         temperature: float,
         self_index: Tensor | None,
-        block_size: int,
+        samples: int,
     ) -> Tensor:
         with torch.autocast(queries.device.type, enabled=False):
             dtype = torch.promote_types(queries.dtype, torch.float32)
-            q, k = queries.to(dtype), keys.to(dtype)
+            q, k = queries.to(dtype) / temperature, keys.to(dtype)
             loss = q.new_zeros(())
             query_grad = torch.empty_like(q) if ctx.needs_input_grad[0] else None
-            key_grad = torch.zeros_like(k) if ctx.needs_input_grad[1] else None
-            for start in range(0, len(q), block_size):
-                rows = slice(start, min(start + block_size, len(q)))
+            key_grad = torch.zeros_like(k).flatten(0, 1) if ctx.needs_input_grad[1] else None
+            key_sum = k.sum(dim=0)
+            scratch = q.new_empty(len(q) * min(samples, q.shape[1]), k.shape[0] * k.shape[1])
+            for start in range(0, q.shape[1], samples):
+                rows = slice(start, min(start + samples, q.shape[1]))
                 own = None if self_index is None else self_index[rows]
-                block_loss, weights = _block(q[rows], k, target(rows).to(dtype), temperature, own)
-                loss += block_loss
+                anchors = q[:, rows].flatten(0, 1)
+                logits = torch.mm(anchors, k.flatten(0, 1).T, out=scratch[: len(anchors)])
+                loss += _block_(logits, anchors, k, key_sum, target(rows).to(dtype), own)
                 if query_grad is not None:
-                    torch.mm(weights, k, out=query_grad[rows])
+                    query_grad[:, rows] = (logits @ k.flatten(0, 1)).view(len(q), -1, q.shape[2])
                 if key_grad is not None:
-                    key_grad.addmm_(weights.T, q[rows])
-            scale = 1 / (temperature * len(q))
+                    key_grad.addmm_(logits.T, anchors)
+            count = q.shape[0] * q.shape[1]
             ctx.save_for_backward(
-                *(None if g is None else g.mul_(scale).to(queries.dtype) for g in (query_grad, key_grad))
+                None if query_grad is None else query_grad.div_(temperature * count).to(queries.dtype),
+                None if key_grad is None else key_grad.div_(count).view_as(k).to(keys.dtype),
             )
-            return loss / len(q)
+            return loss / count
 
     @staticmethod
     @once_differentiable
@@ -96,15 +122,31 @@ class _BlockwiseCrossEntropy(torch.autograd.Function):
         return (*scaled, None, None, None, None)
 
 
-def _block(q: Tensor, k: Tensor, target: Tensor, temperature: float, own: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Sum of a block's losses, and the gradient of that sum by its logits, ``(b, K)``."""
-    logits = (q @ k.T).div_(temperature)
+def _block_(logits: Tensor, q: Tensor, k: Tensor, key_sum: Tensor, target: Tensor, own: Tensor | None) -> Tensor:
+    """Sum of a block's losses; its logits become the gradient of that sum by them.
+
+    Args:
+        logits: Shape: ``(U·b, V·N)``.
+        q: Queries over τ. Shape: ``(U·b, d)``.
+        k: Keys. Shape: ``(V, N, d)``.
+        key_sum: Keys summed over views. Shape: ``(N, d)``.
+        target: Shape: ``(b, N)``.
+        own: Each sample's own column among N. Shape: ``(b,)``.
+    """
+    (b, n), views = target.shape, len(k)
+    pull, mass = target @ key_sum, views * target.sum(dim=1)
+    pull, mass = pull.repeat(len(q) // b, 1), mass.repeat(len(q) // b)
     if own is not None:
-        column = own[:, None]
-        # Not −inf, since the target's 0 · inf would be NaN.
-        logits.scatter_(1, column, torch.finfo(logits.dtype).min)
-    normaliser = logits.logsumexp(dim=1)
-    mass = target.sum(dim=1)
-    loss = (mass * normaliser - (target * logits).sum(dim=1)).sum()
-    weights = logits.sub_(normaliser[:, None]).exp_().mul_(mass[:, None]).sub_(target)
-    return loss, weights
+        view = torch.arange(len(q) // b, device=own.device).repeat_interleave(b)
+        column = (view * n + own.repeat(len(q) // b))[:, None]
+        share = target.gather(1, own[:, None]).repeat(len(q) // b, 1)
+        pull -= share * k.flatten(0, 1)[column[:, 0]]
+        mass -= share[:, 0]
+        logits.scatter_(1, column, -torch.inf)
+    peak = logits.amax(dim=1, keepdim=True)
+    total = logits.sub_(peak).exp_().sum(dim=1, keepdim=True)
+    loss = (mass * (peak + total.log())[:, 0] - (q * pull).sum(dim=1)).sum()
+    logits.mul_(mass[:, None] / total).view(-1, b, views, n).sub_(target[:, None])
+    if own is not None:
+        logits.scatter_(1, column, 0)
+    return loss

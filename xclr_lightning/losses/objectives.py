@@ -1,14 +1,13 @@
-"""X-CLR, SimCLR and SupCon on one device: the same kernel, each with its own target."""
+"""X-CLR, SimCLR and SupCon on one device: the same kernel, each with its own weights."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from xclr_lightning.losses.contrastive import contrastive_cross_entropy
-from xclr_lightning.losses.targets import soft_target, uniform_target
+from xclr_lightning.losses.targets import normalize_target, soft_weights
 
 
 class Graph(Protocol):
@@ -16,6 +15,23 @@ class Graph(Protocol):
 
     def similarity(self, a: Tensor, b: Tensor, /) -> Tensor:
         """``(n, …)`` and ``(m, …)`` nodes to their ``(n, m)`` similarities."""
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """L2-normalise the last dimension in float32 or float64; rows of zeros stay zero and get no gradient.
+
+    Unlike a plain division by the norm, it neither overflows on huge values nor underflows on tiny ones.
+
+    Example:
+        >>> unit_rows(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    peak = z.detach().abs().amax(dim=-1, keepdim=True)
+    z = z / peak.masked_fill(peak == 0, 1)
+    norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    return z / norm.masked_fill(norm == 0, torch.inf)
 
 
 def xclr_loss(
@@ -51,19 +67,8 @@ def xclr_loss(
         >>> xclr_loss(torch.eye(2).repeat(2, 1), G, temperature=0.5, target_temperature=0.5).round(decimals=4)
         tensor(1.0873)
     """
-    if isinstance(similarity, Tensor):
-        if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
-            raise ValueError(f"similarity (N, N) expected, got {tuple(similarity.shape)}")
-        samples, rows_of = len(similarity), similarity.__getitem__
-    else:
-        graph, nodes = similarity
-        samples, rows_of = len(nodes), lambda sample: graph.similarity(nodes[sample], nodes)
-    views = _views(z, samples)
-
-    def target(own: Tensor) -> Tensor:
-        return soft_target(rows_of(own % samples), own, views, target_temperature)
-
-    return _loss(z, samples, temperature, target)
+    samples, block = similarity_blocks(similarity)
+    return _loss(z, samples, temperature, lambda rows: soft_weights(block(rows), target_temperature))
 
 
 def nt_xent_loss(z: Tensor, temperature: float = 0.1, *, views: int = 2) -> Tensor:
@@ -113,23 +118,37 @@ def supcon_loss(z: Tensor, labels: Tensor, temperature: float = 0.1) -> Tensor:
         >>> supcon_loss(torch.eye(2).repeat(2, 1), torch.tensor([0, 1]), temperature=0.5).round(decimals=4)
         tensor(0.2395)
     """
-    samples = len(labels)
-    views = _views(z, samples)
-
-    def target(own: Tensor) -> Tensor:
-        return uniform_target(labels[own % samples, None] == labels, own, views)
-
-    return _loss(z, samples, temperature, target)
+    return _loss(z, len(labels), temperature, lambda rows: labels[rows, None] == labels)
 
 
-def _views(z: Tensor, samples: int) -> int:
+def similarity_blocks(similarity: Tensor | tuple[Graph, Tensor]) -> tuple[int, Callable[[slice], Tensor]]:
+    """Number of samples N, and the function from a slice of samples to their ``(b, N)`` similarities.
+
+    Raises:
+        ValueError: A matrix is not square.
+    """
+    if isinstance(similarity, Tensor):
+        if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
+            raise ValueError(f"similarity (N, N) expected, got {tuple(similarity.shape)}")
+        return len(similarity), similarity.__getitem__
+    graph, nodes = similarity
+    return len(nodes), lambda rows: graph.similarity(nodes[rows], nodes)
+
+
+def split_views(z: Tensor, samples: int) -> Tensor:
+    """View-major rows ``(V·N, d)`` as unit vectors ``(V, N, d)``.
+
+    Raises:
+        ValueError: Fewer than two samples, or z does not hold two or more views of each.
+    """
     if samples < 2 or z.ndim != 2 or len(z) % samples or len(z) < 2 * samples:
         raise ValueError(f"z (V·N, d) with N ≥ 2 samples and V ≥ 2 expected, got N = {samples}, z {tuple(z.shape)}")
-    return len(z) // samples
+    return unit_rows(z).unflatten(0, (-1, samples))
 
 
-def _loss(z: Tensor, samples: int, temperature: float, target: Callable[[Tensor], Tensor]) -> Tensor:
-    # In half precision, the floor under a norm would be 0 and a row of zeros NaN.
-    z = F.normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
-    own = torch.arange(len(z), device=z.device)
-    return contrastive_cross_entropy(z, z, lambda rows: target(own[rows]), temperature, self_index=own)
+def _loss(z: Tensor, samples: int, temperature: float, weights: Callable[[slice], Tensor]) -> Tensor:
+    z = split_views(z, samples)
+    own = torch.arange(samples, device=z.device)
+    return contrastive_cross_entropy(
+        z, z, lambda rows: normalize_target(weights(rows), own[rows], len(z)), temperature, self_index=own
+    )

@@ -1,63 +1,59 @@
-"""What the graph asks of an anchor: target probabilities over every view of every sample but the anchor itself.
+"""What a graph asks of an anchor: target probabilities over every view of every sample but the anchor itself.
 
-Keys are view-major, ``V`` views of ``N`` samples: view ``v`` of sample ``n`` is column ``v·N + n``. All views of a
-sample share its column of the graph, so targets are computed on ``N`` columns and spread over the views.
+All views of a sample share its row and its column of the graph, so a target is a block over samples: entry ``(i, j)``
+is the probability of every view of sample j, the anchor itself excepted.
 """
 
 import torch
 from torch import Tensor
 
 
-def soft_target(similarity: Tensor, self_index: Tensor, views: int, target_temperature: float = 0.1) -> Tensor:
-    r"""X-CLR's target :math:`s_{ij} = softmax_{j ≠ i}(G_{ij} / τ_s)` for a block of anchors.
+def soft_weights(similarity: Tensor, target_temperature: float = 0.1) -> Tensor:
+    r"""X-CLR's weights :math:`exp(G_{ij} / τ_s)`, up to a factor a row.
 
     Args:
         similarity: G between the anchors' samples and all samples. Shape: ``(b, N)``, floating point.
-        self_index: Each anchor's own column. Shape: ``(b,)``, int64 in ``[0, V·N)``.
-        views: V ≥ 1 views a sample.
         target_temperature: τ_s > 0. Towards 0, only the most similar samples keep weight.
 
     Returns:
-        Probabilities, 0 at the anchor. Shape: ``(b, V·N)``, float32 or float64.
+        Weights in [0, 1]. Shape: ``(b, N)``, float32 or float64.
+
+    Raises:
+        ValueError: τ_s is not positive.
 
     Reference:
         Sobal et al., X-Sample Contrastive Loss, https://arxiv.org/abs/2407.18134.
 
     Example:
-        >>> G = torch.tensor([[1.0, 0.9, 0.0]])
-        >>> soft_target(G, torch.tensor([0]), views=2, target_temperature=0.1).round(decimals=2)
-        tensor([[0.0000, 0.2100, 0.0000, 0.5800, 0.2100, 0.0000]])
+        >>> soft_weights(torch.tensor([[1.0, 0.9, 0.0]]), target_temperature=0.1).round(decimals=2)
+        tensor([[1.0000, 0.3700, 0.0000]])
     """
     if target_temperature <= 0:
         raise ValueError(f"target_temperature must be positive, got {target_temperature}")
     scaled = similarity.to(torch.promote_types(similarity.dtype, torch.float32)) / target_temperature
-    if views == 1:  # the anchor must not set the maximum that keeps the others from vanishing
-        scaled = scaled.scatter(1, (self_index % scaled.shape[1])[:, None], -torch.inf)
-    return _over_views((scaled - scaled.amax(dim=1, keepdim=True)).exp_(), self_index, views)
+    return scaled.sub_(scaled.amax(dim=1, keepdim=True)).exp_()
 
 
-def uniform_target(related: Tensor, self_index: Tensor, views: int) -> Tensor:
-    """Equal shares for every other view of the anchor's related samples: SimCLR's and SupCon's target.
+def normalize_target(weights: Tensor, self_index: Tensor, views: int) -> Tensor:
+    """Scale each row of weights so that it sums to 1 over every view of every sample but the anchor itself.
 
     Args:
-        related: True where the samples are related; a sample is related to itself. Shape: ``(b, N)``, bool.
-        self_index: Each anchor's own column. Shape: ``(b,)``, int64 in ``[0, V·N)``.
-        views: V ≥ 1 views a sample.
+        weights: How related the anchors' samples are to all samples, ≥ 0. Shape: ``(b, N)``, floating point or bool.
+        self_index: Each anchor's own sample. Shape: ``(b,)``, int64 in ``[0, N)``.
+        views: V ≥ 1 views a sample; with one, a sample's own column becomes 0.
 
     Returns:
-        Probabilities, 0 at the anchor; all 0 for an anchor with no other related view. Shape: ``(b, V·N)``, float32.
+        Probability of each sample's every view. Shape: ``(b, N)``, float32 or float64; all 0 for an anchor without
+        another related view.
 
     Example:
-        >>> uniform_target(torch.tensor([[True, False], [False, True]]), torch.tensor([0, 3]), views=2)
-        tensor([[0., 0., 1., 0.],
-                [0., 1., 0., 0.]])
+        >>> normalize_target(torch.tensor([[True, False], [True, True]]), torch.tensor([0, 1]), views=2)
+        tensor([[1.0000, 0.0000],
+                [0.3333, 0.3333]])
     """
-    return _over_views(related.float(), self_index, views)
-
-
-def _over_views(weight: Tensor, self_index: Tensor, views: int) -> Tensor:
-    """Normalise weights ``(b, N) ≥ 0`` over all ``V·N`` columns but the anchor's."""
-    own = (self_index % weight.shape[1])[:, None]
-    total = views * weight.scatter(1, own, 0).sum(1, keepdim=True) + (views - 1) * weight.gather(1, own)
-    share = weight / total.clamp_min(torch.finfo(weight.dtype).tiny)
-    return share.repeat(1, views).scatter_(1, self_index[:, None], 0)
+    weights = weights.to(torch.promote_types(weights.dtype, torch.float32))
+    own = self_index[:, None]
+    if views == 1:
+        weights = weights.scatter(1, own, 0)
+    others = views * weights.sum(dim=1, keepdim=True) - weights.gather(1, own)
+    return weights / others.clamp_min(torch.finfo(weights.dtype).tiny)

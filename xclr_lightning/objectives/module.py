@@ -1,6 +1,5 @@
 """The module under every objective: backbone, projector, gather, optimiser. A subclass adds the target."""
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -10,13 +9,15 @@ import torch
 from lightning import LightningModule
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from xclr_lightning.distributed import gather_with_grad, rank, world_size
+from xclr_lightning.distributed import gather_with_grad, rank
 from xclr_lightning.errors import UserError, did_you_mean
-from xclr_lightning.losses import contrastive_cross_entropy
+from xclr_lightning.losses import contrastive_cross_entropy, normalize_target
+from xclr_lightning.losses.objectives import unit_rows
 from xclr_lightning.objectives.projector import mlp
 from xclr_lightning.optim import build_optimizer, scaled_lr, warmup_cosine
+
+SETTING = {"labels": "data.label", "nodes": "data.graph", "captions": "data.captions"}
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Samples:
     labels: Any = None
     nodes: Any = None
 
-    def __getitem__(self, rows: Tensor) -> "Samples":
+    def __getitem__(self, rows: Tensor | slice) -> "Samples":
         return self._each(lambda value: value[rows])
 
     def gathered(self) -> "Samples":
@@ -59,8 +60,8 @@ class ContrastiveModule(LightningModule):
         channels_last: Memory format of the backbone, faster for convolutions.
     """
 
-    # Where a subclass needs data that is optional, it names the key of the batch and the setting that brings it.
-    needs: tuple[str, str] | None = None
+    # What a subclass needs in a batch beyond views and index: of labels, nodes and captions.
+    needs: tuple[str, ...] = ()
 
     backbone: nn.Module
     mean: Tensor
@@ -93,19 +94,18 @@ class ContrastiveModule(LightningModule):
         self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
 
-    @abstractmethod
-    def target(self, anchors: Samples, samples: Samples, self_index: Tensor, views: int) -> Tensor:
-        """What the objective asks of a block of anchors: the only thing a subclass must say.
+    def target(self, anchors: Samples, samples: Samples) -> Tensor:
+        """How related anchors are to samples: the only thing that a softmax objective must say.
 
         Args:
-            anchors: The anchors' samples, ``b`` of them.
+            anchors: ``b`` of this process's samples.
             samples: All samples of the batch over all processes, ``N`` of them.
-            self_index: Each anchor's own column. Shape: ``(b,)``, int64 in ``[0, V·N)``.
-            views: V views a sample; keys are view-major.
 
         Returns:
-            Target probabilities, 0 at the anchor itself. Shape: ``(b, V·N)``.
+            Weights ≥ 0, floating point or bool, in any unit: each row is scaled to sum to 1 over every view of every
+            sample but the anchor itself. Shape: ``(b, N)``.
         """
+        raise NotImplementedError(f"{type(self).__name__} must say its target, or a loss of its own")
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``."""
@@ -128,6 +128,15 @@ class ContrastiveModule(LightningModule):
         """Features ``(n, D)`` and index ``(n,)`` of the pictures of a batch that could be read."""
         return {"features": self(batch["image"]) if len(batch["image"]) else None, "index": batch["index"]}
 
+    def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
+        """This process's part of the loss of a batch; for objectives that need more of it than :class:`Samples`.
+
+        Args:
+            z: Projections of the batch's views. Shape: ``(V, n, d)``.
+            batch: See :class:`GraphDataModule`.
+        """
+        return self.loss(z, Samples(batch["index"], batch.get("labels"), batch.get("nodes")))
+
     def loss(self, z: Tensor, samples: Samples) -> Tensor:
         """This process's part of the loss: its own rows against the keys of all processes.
 
@@ -135,21 +144,15 @@ class ContrastiveModule(LightningModule):
             z: Projections of this process, view-major. Shape: ``(V, n, d)``.
             samples: This process's samples.
         """
-        views, n, _ = z.shape
-        total = n * world_size()
-        z = F.normalize(z.float(), dim=-1)
+        z = unit_rows(z)
         keys = gather_with_grad(z.transpose(0, 1)).transpose(0, 1)
         everyone = samples.gathered()
-        sample = torch.arange(n, device=z.device).repeat(views)
-        view = torch.arange(views, device=z.device).repeat_interleave(n)
-        self_index = view * total + rank() * n + sample
+        own = torch.arange(z.shape[1], device=z.device) + rank() * z.shape[1]
 
         def target(rows: slice) -> Tensor:
-            return self.target(samples[sample[rows]], everyone, self_index[rows], views)
+            return normalize_target(self.target(samples[rows], everyone), own[rows], len(z))
 
-        return contrastive_cross_entropy(
-            z.flatten(0, 1), keys.flatten(0, 1), target, self.temperature, self_index=self_index
-        )
+        return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
@@ -160,11 +163,12 @@ class ContrastiveModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
-        if self.needs and self.needs[0] not in batch:
-            raise UserError(f"{type(self).__name__} needs {self.needs[0]} in every batch: set {self.needs[1]}")
+        for need in self.needs:
+            if need not in batch:
+                raise UserError(f"{type(self).__name__} needs {need} in every batch: set {SETTING[need]}")
         views = batch["views"]
         z = self.projector(self(views.flatten(0, 1))).unflatten(0, views.shape[:2])
-        loss = self.loss(z, Samples(batch["index"], batch.get("labels"), batch.get("nodes")))
+        loss = self.batch_loss(z, batch)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=views.shape[1], sync_dist=True)
         return loss
 

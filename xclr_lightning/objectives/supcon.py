@@ -2,14 +2,13 @@
 
 from torch import Tensor
 
-from xclr_lightning.losses import uniform_target
 from xclr_lightning.objectives.module import ContrastiveModule, Samples
 
 
 class SupCon(ContrastiveModule):
     """The graph is 1 where labels agree, else 0; the labels are those of the field ``data.label``."""
 
-    needs = ("labels", "data.label")
+    needs = ("labels",)
 
-    def target(self, anchors: Samples, samples: Samples, self_index: Tensor, views: int) -> Tensor:
-        return uniform_target(anchors.labels[:, None] == samples.labels, self_index, views)
+    def target(self, anchors: Samples, samples: Samples) -> Tensor:
+        return anchors.labels[:, None] == samples.labels

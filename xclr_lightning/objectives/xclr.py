@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xclr_lightning.losses import soft_target
+from xclr_lightning.losses import soft_weights
 from xclr_lightning.objectives.module import ContrastiveModule, Samples
 
 
@@ -16,15 +16,14 @@ class XCLR(ContrastiveModule):
         kwargs: Arguments of :class:`ContrastiveModule`.
     """
 
-    needs = ("nodes", "data.graph")
+    needs = ("nodes",)
 
     def __init__(self, target_temperature: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_temperature = target_temperature
 
-    def target(self, anchors: Samples, samples: Samples, self_index: Tensor, views: int) -> Tensor:
-        similarity = self.similarity(anchors.nodes, samples.nodes)
-        return soft_target(similarity, self_index, views, self.target_temperature)
+    def target(self, anchors: Samples, samples: Samples) -> Tensor:
+        return soft_weights(self.similarity(anchors.nodes, samples.nodes), self.target_temperature)
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
