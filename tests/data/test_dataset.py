@@ -50,23 +50,25 @@ def test_a_batch_is_view_major():
 
 
 def test_labels_and_nodes_ride_along():
-    graph = EmbeddingGraph([np.arange(12, dtype=np.float16).reshape(6, 2)])
+    graph = EmbeddingGraph([np.array([[0, 1], [1, 0], [0, -1], [1, 0], [1, 0], [1, 0]], dtype=np.float16)])
     dataset = ViewsDataset(Pictures(6), RandomCropView(4), 2, np.arange(6) * 10, graph)
     batch = next(iter(DataLoader(dataset, batch_size=3, collate_fn=collate)))
     assert (batch["index"].tolist(), batch["labels"].tolist()) == ([0, 1, 2], [0, 10, 20])
     assert batch["labels"].dtype == batch["index"].dtype == torch.int64
-    assert (batch["nodes"].tolist(), batch["nodes"].dtype) == ([[0, 1], [2, 3], [4, 5]], torch.float16)
+    assert (batch["nodes"].tolist(), batch["nodes"].dtype) == ([[0, 1], [1, 0], [0, -1]], torch.float32)
     assert batch["bad"] == []
+    texts = ViewsDataset(Pictures(3), RandomCropView(4), 2, captions=["a", "b", "c"])
+    assert collate([texts[2], texts[0]])["captions"] == ["c", "a"]
     assert set(collate([ViewsDataset(Pictures(1), RandomCropView(4), 2)[0]])) == {"views", "index", "bad"}
 
 
 def test_an_unreadable_picture_is_replaced_by_the_next():
-    graph = EmbeddingGraph([np.arange(5, dtype=np.float32)[:, None]])
+    graph = EmbeddingGraph([np.eye(5, dtype=np.float32)])
     dataset = ViewsDataset(Pictures(5, bad={1, 2, 4}), EvalView(4, None), 2, np.arange(5), graph)
     batch = collate([dataset[i] for i in range(5)])
     # All of a sample is that of the picture that stands in; behind the last one comes the first.
     expected = [0, 3, 3, 3, 0]
-    assert batch["index"].tolist() == batch["labels"].tolist() == batch["nodes"].flatten().tolist() == expected
+    assert batch["index"].tolist() == batch["labels"].tolist() == batch["nodes"].argmax(1).tolist() == expected
     assert batch["views"][0, :, 0, 0, 0].tolist() == expected
     assert batch["bad"] == [f"picture {i}: broken" for i in (1, 2, 2, 4)]
 

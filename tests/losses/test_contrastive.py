@@ -4,8 +4,9 @@ import pytest
 import torch
 from naive_losses import assert_agrees, reference
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from xclr_lightning.losses import contrastive_cross_entropy
+from xclr_lightning.losses import contrastive_cross_entropy, normalize_target
 
 
 def random_problem(rows: int, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,6 +41,74 @@ def test_some_queries_against_more_keys():
     torch.testing.assert_close(loss, expected)
     for ours, theirs in zip(*(torch.autograd.grad(x, (queries, keys)) for x in (loss, expected)), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("block_size", [1, 4, 6, 7, 100, None])
+@pytest.mark.parametrize(("query_views", "key_views"), [(2, 2), (1, 3), (2, 4), (3, 3)])
+def test_views_share_a_row_and_a_column_of_the_target(query_views, key_views, block_size):
+    samples, own = 5, torch.tensor([3, 0, 4])
+    keys = F.normalize(torch.randn(key_views, samples, 6, dtype=torch.float64), dim=2)
+    queries = keys[:query_views, own].clone().requires_grad_()
+    keys.requires_grad_()
+    target = normalize_target(torch.rand(3, samples, dtype=torch.float64), own, key_views)
+    loss = contrastive_cross_entropy(
+        queries, keys, lambda rows: target[rows], 0.2, self_index=own, block_size=block_size
+    )
+    # The same without views: every query on its own, the target spread over all keys.
+    columns = torch.cat([own + view * samples for view in range(query_views)])
+    spread = target.repeat(query_views, key_views).scatter(1, columns[:, None], 0)
+    flat_queries, flat_keys = queries.flatten(0, 1), keys.flatten(0, 1)
+    logits = (flat_queries @ flat_keys.T / 0.2).scatter(1, columns[:, None], -1e9)
+    expected = F.cross_entropy(logits, spread)
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(*(torch.autograd.grad(x, (queries, keys)) for x in (loss, expected)), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_target_is_asked_for_once_a_sample():
+    z = F.normalize(torch.randn(3, 7, 4), dim=2)
+    asked = []
+
+    def target(rows: slice) -> torch.Tensor:
+        asked.extend(range(7)[rows])
+        return torch.full((7, 7), 1 / 21)[rows]
+
+    contrastive_cross_entropy(z, z, target, self_index=torch.arange(7), block_size=6)
+    assert asked == list(range(7))
+
+
+def test_nothing_of_all_pairs_is_kept():
+    """The largest tensor alive in a step is a block, not M × M."""
+    z = F.normalize(torch.randn(2, 512, 8), dim=2).requires_grad_()
+    own, sizes = torch.arange(512), [0]
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            sizes.extend(
+                x.untyped_storage().nbytes() for x in torch.utils._pytree.tree_leaves(out) if hasattr(x, "numel")
+            )
+            return out
+
+    def target(rows: slice) -> torch.Tensor:
+        return normalize_target(own[rows, None] == own, own[rows], 2)
+
+    with Largest():
+        contrastive_cross_entropy(z, z, target, self_index=own, block_size=32).backward()
+    assert max(sizes) == 4 * 32 * 1024
+
+
+def test_compiled_code_around_it_gives_the_same():
+    z, target = random_problem(12)
+    z.requires_grad_()
+
+    def loss(z: torch.Tensor) -> torch.Tensor:
+        unit = F.normalize(z * 2, dim=1)
+        return 3 * contrastive_cross_entropy(unit, unit, lambda rows: target[rows], self_index=torch.arange(12))
+
+    plain, compiled = loss(z), torch.compile(loss, backend="aot_eager")(z)
+    torch.testing.assert_close(compiled, plain)
+    torch.testing.assert_close(*(torch.autograd.grad(x, z)[0] for x in (compiled, plain)))
 
 
 def test_without_self_index_every_key_counts():
@@ -118,11 +187,12 @@ def test_autocast_changes_nothing():
 @pytest.mark.parametrize(
     ("queries", "keys", "settings", "words"),
     [
-        ((4,), (4,), {}, r"queries \(M, d\) and keys \(K, d\) expected, got \(4,\)"),
+        ((4,), (4,), {}, r"queries \(M, d\) or \(U, n, d\) and keys \(K, d\) or \(V, N, d\) expected, got \(4,\)"),
         ((4, 3), (4, 2), {}, r"expected, got \(4, 3\) and \(4, 2\)"),
         ((0, 3), (4, 3), {}, r"expected, got \(0, 3\)"),
-        ((4, 3), (4, 3), {"self_index": torch.arange(3)}, r"self_index of shape \(4,\) expected, got \(3,\)"),
-        ((4, 3), (4, 3), {"temperature": 0.0}, "must be positive, got 0.0 and 1024"),
+        ((4, 3), (4, 3), {"self_index": torch.arange(3)}, r"self_index of shape \(4,\) .* got \(3,\)"),
+        ((3, 4, 3), (2, 4, 3), {"self_index": torch.arange(4)}, r"no more views .* got \(4,\), 3 and 2 views"),
+        ((4, 3), (4, 3), {"temperature": 0.0}, "must be positive, got 0.0 and None"),
         ((4, 3), (4, 3), {"block_size": 0}, "must be positive, got 0.1 and 0"),
     ],
 )

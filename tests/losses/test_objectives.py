@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from naive_losses import assert_agrees, naive_soft_target, naive_uniform_target, reference
+from naive_losses import assert_agrees, dense_loss, naive_soft_target, naive_uniform_target, reference
 
 from xclr_lightning.graphs import EmbeddingGraph
 from xclr_lightning.losses import nt_xent_loss, supcon_loss, xclr_loss
@@ -27,6 +27,60 @@ def test_xclr(views, samples, temperature, target_temperature):
     z, similarity = projections(views, samples), cosines(samples)
     target = naive_soft_target(similarity, views, target_temperature)
     assert_agrees(xclr_loss(z, similarity, temperature, target_temperature), z, reference(z, target, temperature))
+
+
+def realistic(views: int, samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Projections that know their sample, a third of them alike, and the cosines of captions that repeat."""
+    z = torch.randn(samples, 32).repeat(views, 1) + torch.randn(views * samples, 32)
+    z[: samples // 3] = z[0]
+    similarity = cosines(samples)
+    repeated = torch.arange(samples) // 3
+    return z.requires_grad_(), similarity[repeated][:, repeated]
+
+
+def gradient_error(loss: torch.Tensor, z: torch.Tensor, expected: tuple[torch.Tensor, torch.Tensor]) -> float:
+    """The larger of the relative errors of a loss and of its gradient."""
+    (gradient,) = torch.autograd.grad(loss, z)
+    of_loss = abs(loss.item() - expected[0].item()) / expected[0].item()
+    return max(of_loss, ((gradient.double() - expected[1]).norm() / expected[1].norm()).item())
+
+
+def dense_reference(z, similarity, temperature, target_temperature) -> tuple[torch.Tensor, torch.Tensor]:
+    exact = z.detach().double().requires_grad_()
+    loss = dense_loss(exact, similarity.double(), temperature, target_temperature)
+    return loss.detach(), torch.autograd.grad(loss, exact)[0]
+
+
+def test_the_dense_reference_is_the_slow_one():
+    z, similarity = realistic(3, 5)
+    target = naive_soft_target(similarity, 3, 0.1)
+    for ours, slow in zip(dense_reference(z, similarity, 0.2, 0.1), reference(z, target, 0.2), strict=True):
+        torch.testing.assert_close(ours, slow)
+
+
+@pytest.mark.parametrize(("views", "samples"), [(2, 2048), (3, 1365), (4, 1000)])
+@pytest.mark.parametrize(("temperature", "target_temperature"), [(0.05, 0.05), (0.1, 0.1), (0.05, 1.0), (1.0, 0.05)])
+def test_thousands_of_rows(views, samples, temperature, target_temperature):
+    z, similarity = realistic(views, samples)
+    loss = xclr_loss(z, similarity, temperature, target_temperature)
+    assert gradient_error(loss, z, dense_reference(z, similarity, temperature, target_temperature)) < 1e-5
+
+
+@pytest.mark.parametrize("block_size", [256, 500, 4096])
+def test_blocks_of_thousands_of_rows(block_size, monkeypatch):
+    """Sizes that divide the rows and such that do not."""
+    z, similarity = realistic(2, 1024)
+    monkeypatch.setattr("xclr_lightning.losses.contrastive.CPU_BLOCK", block_size * 2048)
+    assert gradient_error(xclr_loss(z, similarity), z, dense_reference(z, similarity, 0.1, 0.1)) < 1e-5
+
+
+@pytest.mark.parametrize(("temperature", "target_temperature"), [(0.01, 0.01), (0.02, 0.01), (0.01, 0.1)])
+def test_no_worse_than_whole_matrices_at_tiny_temperatures(temperature, target_temperature):
+    z, similarity = realistic(2, 512)
+    expected = dense_reference(z, similarity, temperature, target_temperature)
+    settings = (similarity, temperature, target_temperature)
+    ours, plain = (gradient_error(loss(z, *settings), z, expected) for loss in (xclr_loss, dense_loss))
+    assert ours < max(2 * plain, 1e-5)
 
 
 @pytest.mark.parametrize(("views", "samples"), SIZES)
@@ -90,9 +144,9 @@ def test_gradcheck():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-38, 6e4, 1e38])
 def test_identical_rows_give_numbers(dtype, value):
-    z = torch.full((8, 5), value, dtype=dtype, requires_grad=True)
+    z = torch.full((8, 5), value).to(dtype).nan_to_num(posinf=6e4).requires_grad_()
     losses = xclr_loss(z, torch.ones(4, 4), 0.05, TINY), nt_xent_loss(z), supcon_loss(z, torch.zeros(4, dtype=int))
     for loss in losses:
         assert loss.item() == pytest.approx(torch.tensor(7.0).log().item(), rel=1e-5)

@@ -135,19 +135,38 @@ def similarity_blocks(similarity: Tensor | tuple[Graph, Tensor]) -> tuple[int, C
     return len(nodes), lambda rows: graph.similarity(nodes[rows], nodes)
 
 
-def split_views(z: Tensor, samples: int) -> Tensor:
-    """View-major rows ``(V·N, d)`` as unit vectors ``(V, N, d)``.
+def whole_target(similarity: Tensor, z: Tensor, samples: int, target_temperature: float | None) -> Tensor:
+    """The target of all samples at once, for losses of a batch's statistics. Shape: ``(N, N)``.
+
+    Args:
+        similarity: G. Shape: ``(N, N)``.
+        z: Projections, view-major. Shape: ``(V·N, d)``.
+        samples: N.
+        target_temperature: τ_s > 0 of the softmax of G; None takes G itself.
+
+    Raises:
+        ValueError: Fewer than two samples, z does not hold two or more views of each, or weights are negative.
+    """
+    views = count_views(z, samples)
+    weights = similarity if target_temperature is None else soft_weights(similarity, target_temperature)
+    if (weights < 0).any():
+        raise ValueError(f"weights ≥ 0 expected, got {weights.min():.3g}; give a target_temperature to soften G")
+    return normalize_target(weights, torch.arange(samples, device=z.device), views)
+
+
+def count_views(z: Tensor, samples: int) -> int:
+    """V of view-major rows ``(V·N, d)``.
 
     Raises:
         ValueError: Fewer than two samples, or z does not hold two or more views of each.
     """
     if samples < 2 or z.ndim != 2 or len(z) % samples or len(z) < 2 * samples:
         raise ValueError(f"z (V·N, d) with N ≥ 2 samples and V ≥ 2 expected, got N = {samples}, z {tuple(z.shape)}")
-    return unit_rows(z).unflatten(0, (-1, samples))
+    return len(z) // samples
 
 
 def _loss(z: Tensor, samples: int, temperature: float, weights: Callable[[slice], Tensor]) -> Tensor:
-    z = split_views(z, samples)
+    z = unit_rows(z).unflatten(0, (count_views(z, samples), samples))
     own = torch.arange(samples, device=z.device)
     return contrastive_cross_entropy(
         z, z, lambda rows: normalize_target(weights(rows), own[rows], len(z)), temperature, self_index=own
