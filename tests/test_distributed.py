@@ -1,108 +1,237 @@
-"""Two real processes with different data: loss and gradient are those of one process on the joined batch."""
+"""Real processes with different data: loss, gradients, weights after steps are those of one on the joined batch."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
 from torch import multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
 
 from xclr_lightning.distributed import gather_with_grad, rank, world_size
-from xclr_lightning.objectives import XCLR, ContrastiveModule, Samples, SimCLR, SupCon
+from xclr_lightning.objectives import (
+    CLIP,
+    XCLR,
+    BarlowTwins,
+    ContrastiveModule,
+    SimCLR,
+    SoftCLIP,
+    SupCon,
+    TeacherXCLR,
+    VICReg,
+)
+from xclr_lightning.objectives.sync_batchnorm import synchronized
+from xclr_lightning.optim import build_optimizer, parameter_groups
 
-RANKS, VIEWS, PER_RANK, DIMENSION = 2, 2, 3, 5
+SAMPLES, VIEWS, STEPS = 8, 2, 5
+CPU = torch.device("cpu")
 
 
-class DotProductXCLR(XCLR):
-    """X-CLR whose graph is the nodes' own, without a trainer."""
+class DotProduct:
+    """A graph that is the nodes' own, without a trainer."""
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         return a @ b.T
 
 
-def objectives() -> list[ContrastiveModule]:
-    settings = {"backbone": "test_resnet", "projector": (8,), "temperature": 0.2}
-    return [SimCLR(**settings), SupCon(**settings), DotProductXCLR(target_temperature=0.3, **settings)]
+def graphed(objective: type[ContrastiveModule]) -> type[ContrastiveModule]:
+    return type(objective.__name__, (DotProduct, objective), {})
 
 
-def joined_batch() -> tuple[Tensor, Samples]:
-    """Projections ``(V, n, d)`` and samples of all ranks, rank-major; no two samples are alike."""
-    draw = torch.Generator().manual_seed(1)
-    z = torch.randn(VIEWS, RANKS * PER_RANK, DIMENSION, generator=draw, dtype=torch.float64).float()
-    nodes = torch.nn.functional.normalize(torch.randn(RANKS * PER_RANK, 4, generator=draw), dim=1)
-    # Number 4 occurs on both ranks, as it does where one picture stands in for another.
-    return z, Samples(torch.tensor([4, 8, 1, 9, 4, 2]), torch.tensor([0, 1, 1, 0, 2, 1]), nodes)
+OBJECTIVES: dict[str, Callable[..., ContrastiveModule]] = {
+    "SimCLR": SimCLR,
+    "SupCon": SupCon,
+    "XCLR": graphed(XCLR),
+    "XCLR with captions": lambda **settings: graphed(XCLR)(caption_view=True, **settings),
+    "TeacherXCLR": lambda **settings: TeacherXCLR(ema_decay=0.5, **settings),
+    "CLIP": CLIP,
+    "SoftCLIP": graphed(SoftCLIP),
+    "VICReg": VICReg,
+    "VICReg with a graph": lambda **settings: graphed(VICReg)(use_graph=True, target_temperature=0.3, **settings),
+    "BarlowTwins": BarlowTwins,
+}
+OPTIMIZERS = {"sgd": 0.05, "lars": 0.5, "adamw": 1e-3}
 
 
-def loss_and_gradient(objective: ContrastiveModule, z: Tensor, samples: Samples) -> tuple[Tensor, Tensor]:
-    z = z.clone().requires_grad_()
-    loss = objective.loss(z, samples)
-    return loss.detach(), torch.autograd.grad(loss, z)[0]
+def build(name: str) -> ContrastiveModule:
+    torch.manual_seed(0)
+    module = OBJECTIVES[name](backbone="test_resnet", projector=(16, 8), temperature=0.2).double()
+    if isinstance(module, CLIP):
+        module.text_projection(torch.zeros(1, 4).double())
+    if getattr(module, "caption_projector", None) is not None:
+        module.caption_projector(torch.zeros(1, 4).double())
+    return module.double()
+
+
+def joined_batch(step: int) -> dict[str, Any]:
+    """Of all ranks, rank-major; no two samples are alike."""
+    draw = torch.Generator().manual_seed(step)
+    nodes = torch.randn(SAMPLES, 4, generator=draw, dtype=torch.float64)
+    return {
+        "views": torch.rand(VIEWS, SAMPLES, 3, 24, 24, generator=draw, dtype=torch.float64),
+        # Number 4 occurs twice, as it does where one picture stands in for another.
+        "index": torch.tensor([4, 8, 1, 9, 7, 2, 4, 3]),
+        "labels": torch.tensor([0, 1, 1, 0, 2, 1, 0, 2]),
+        "nodes": nn.functional.normalize(nodes, dim=1),
+    }
+
+
+def share(batch: dict[str, Any], number: int, ranks: int) -> dict[str, Any]:
+    mine = slice(number * SAMPLES // ranks, (number + 1) * SAMPLES // ranks)
+    return {name: value[:, mine] if name == "views" else value[mine] for name, value in batch.items()}
+
+
+class Step(nn.Module):
+    """What Lightning wraps for DDP: a batch to its loss."""
+
+    def __init__(self, module: ContrastiveModule) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        views = batch["views"]
+        z = self.module.project(self.module(views.flatten(0, 1))).unflatten(0, views.shape[:2])
+        return self.module.batch_loss(z, batch)
+
+
+def train(name: str, optimizer: str, number: int = 0, ranks: int = 1) -> dict[str, Any]:
+    """Five steps: the losses, the first step's gradients, the weights after the last, batch norm's statistics too."""
+    module = build(name)
+    step: nn.Module = Step(module)
+    if ranks > 1:
+        synchronized(module, CPU)
+        step = DistributedDataParallel(step, gradient_as_bucket_view=False)
+    groups = parameter_groups(module, module.backbone, OPTIMIZERS[optimizer], 0.01)
+    stepper = build_optimizer(groups, optimizer)
+    losses = []
+    for count in range(STEPS):
+        loss = step(share(joined_batch(count), number, ranks))
+        stepper.zero_grad()
+        loss.backward()
+        if count == 0:
+            gradients = flat(p.grad for p in module.parameters() if p.requires_grad)
+        stepper.step()
+        if module.average is not None:
+            module.average.update(module.backbone, module.projector)
+        losses.append(loss.detach())
+    return {"losses": torch.stack(losses), "gradients": gradients, "weights": flat(module.state_dict().values())}
+
+
+def flat(tensors: Any) -> Tensor:
+    return torch.cat([tensor.detach().double().flatten() for tensor in tensors])
 
 
 def gather_alone(number: int) -> dict[str, Tensor]:
     """Gather a matrix that differs by rank, under a loss that differs by rank."""
     part = (torch.arange(4.0).view(2, 2) + 10 * number).requires_grad_()
-    neighbour = torch.zeros(4, 2, requires_grad=True)
+    neighbour = torch.zeros(2 * world_size(), 2, requires_grad=True)
     doubled = 2 * neighbour  # made before the gather, so its backward runs after the gather's
     everything = gather_with_grad(part)
     # An addition hands one and the same gradient tensor to both of its inputs.
-    ((everything + doubled) * (number + 1) * torch.arange(8.0).view(4, 2)).sum().backward()
+    factor = torch.arange(4.0 * world_size()).view(-1, 2)
+    ((everything + doubled) * (number + 1) * factor).sum().backward()
     return {"gathered": everything.detach(), "gradient": part.grad, "neighbour": neighbour.grad}
 
 
-def run_rank(number: int, folder: Path) -> None:
-    """What each process does: its share of the joined batch, and its findings in a file."""
+def activated_norm(number: int = 0, ranks: int = 1) -> Tensor:
+    """A step of a network whose batch norms carry their activation, as timm's do: output and running statistics."""
+    torch.manual_seed(0)
+    model = timm.create_model("mobilenetv3_small_050", num_classes=0).double()
+    if ranks > 1:
+        synchronized(model, CPU)
+    images = share(joined_batch(0), number, ranks)["views"][0]
+    out = gather_with_grad(model(images))
+    evaluated = model.eval()(torch.ones(1, 3, 24, 24, dtype=torch.float64))
+    return flat([out, *model.buffers(), evaluated])
+
+
+def run_rank(number: int, ranks: int, folder: Path) -> None:
+    """What each process does, and its findings in a file."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=RANKS)
-    assert (rank(), world_size()) == (number, RANKS)
-    z, samples = joined_batch()
-    mine = torch.arange(PER_RANK) + number * PER_RANK
-    losses = {type(o).__name__: loss_and_gradient(o, z[:, mine], samples[mine]) for o in objectives()}
-    torch.save({"gather": gather_alone(number), "losses": losses}, folder / f"{number}.pt")
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=ranks)
+    assert (rank(), world_size()) == (number, ranks)
+    found: dict[Any, Any] = {
+        (name, optimizer): train(name, optimizer, number, ranks) for name in OBJECTIVES for optimizer in OPTIMIZERS
+    }
+    found["gather"] = gather_alone(number)
+    found["activated norm"] = activated_norm(number, ranks)
+    torch.save(found, folder / f"{number}.pt")
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """Findings of two fresh processes; an exception in either is raised here."""
+@pytest.fixture(scope="module", params=[2, 4])
+def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """Findings of fresh processes; an exception in any is raised here."""
     folder = tmp_path_factory.mktemp("ranks")
-    # Importing is nearly all of the cost: a server does it once, and both processes are forks of it.
+    # Importing is nearly all of the cost: a server does it once, and all processes are forks of it.
     mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    mp.start_processes(run_rank, args=(folder,), nprocs=RANKS, start_method="forkserver")
-    return [torch.load(folder / f"{number}.pt") for number in range(RANKS)]
+    mp.start_processes(run_rank, args=(request.param, folder), nprocs=request.param, start_method="forkserver")
+    return [torch.load(folder / f"{number}.pt") for number in range(request.param)]
 
 
-@pytest.mark.parametrize("objective", objectives(), ids=lambda o: type(o).__name__)
-def test_objective_is_that_of_the_joined_batch(objective, ranks):
-    loss, gradient = loss_and_gradient(objective, *joined_batch())
-    losses, gradients = zip(*(found["losses"][type(objective).__name__] for found in ranks), strict=True)
-    torch.testing.assert_close(torch.stack(losses).mean(), loss, rtol=1e-5, atol=0)
-    # DDP averages over ranks.
-    difference = torch.cat(gradients, dim=1) / RANKS - gradient
-    assert difference.norm() <= 1e-5 * gradient.norm()
+@pytest.fixture(scope="module")
+def alone() -> Callable[[str, str], dict[str, Any]]:
+    """Findings of one process on the joined batch."""
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def of(name: str, optimizer: str) -> dict[str, Any]:
+        if (name, optimizer) not in known:
+            known[name, optimizer] = train(name, optimizer)
+        return known[name, optimizer]
+
+    return of
 
 
-def test_ranks_see_different_losses(ranks):
-    for first, second in zip(*(found["losses"].values() for found in ranks), strict=True):
-        assert not torch.isclose(first[0], second[0], rtol=1e-3)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_training_is_that_of_the_joined_batch(name, optimizer, ranks, alone):
+    expected = alone(name, optimizer)
+    found = [result[name, optimizer] for result in ranks]
+    losses = torch.stack([result["losses"] for result in found])
+    torch.testing.assert_close(losses.mean(0), expected["losses"], rtol=1e-5, atol=0)
+    for result in found:
+        for what in ("gradients", "weights"):
+            assert (result[what] - expected[what]).norm() <= 1e-5 * expected[what].norm(), what
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if not name.startswith(("VICReg", "Barlow"))])
+def test_ranks_see_different_losses(name, ranks):
+    losses = torch.stack([result[name, "sgd"]["losses"] for result in ranks])
+    assert (losses.std(0) > 1e-3 * losses.mean(0)).all()
+
+
+def test_weights_move(alone):
+    for optimizer in OPTIMIZERS:
+        start = flat(build("SimCLR").state_dict().values())
+        assert (alone("SimCLR", optimizer)["weights"] - start).norm() > 1e-3 * start.norm()
 
 
 def test_gather_is_rank_major(ranks):
-    expected = torch.cat([torch.arange(4.0), torch.arange(4.0) + 10]).view(4, 2)
+    expected = torch.cat([torch.arange(4.0) + 10 * number for number in range(len(ranks))]).view(-1, 2)
     assert all(torch.equal(found["gather"]["gathered"], expected) for found in ranks)
 
 
 def test_gradient_of_gather_sums_over_ranks(ranks):
-    everything = (1 + 2) * torch.arange(8.0).view(4, 2)
+    factor = sum(number + 1 for number in range(len(ranks)))
+    everything = factor * torch.arange(4.0 * len(ranks)).view(-1, 2)
     for number, found in enumerate(ranks):
         assert torch.equal(found["gather"]["gradient"], everything[2 * number : 2 * number + 2])
 
 
 def test_gather_leaves_its_neighbours_gradient_alone(ranks):
     for number, found in enumerate(ranks):
-        assert torch.equal(found["gather"]["neighbour"], 2 * (number + 1) * torch.arange(8.0).view(4, 2))
+        expected = 2 * (number + 1) * torch.arange(4.0 * len(ranks)).view(-1, 2)
+        assert torch.equal(found["gather"]["neighbour"], expected)
+
+
+def test_synchronised_norms_keep_their_activation(ranks):
+    expected = activated_norm()
+    for found in ranks:
+        torch.testing.assert_close(found["activated norm"], expected)
 
 
 def test_one_process_gathers_itself():

@@ -30,11 +30,11 @@ options of every command:
                         repeat it to lay one over another; later ones win, and --KEY VALUE wins over all
   --ckpt_path FILE      start from a checkpoint; its settings are used where neither config nor option gives one
   --run_dir DIR         where the run is written; by default runs/NAME/N, N counting up
-  --model CLASS         the objective: XCLR, SimCLR, SupCon, or a class of your own as module.Class
+  --model CLASS         the objective: XCLR, SimCLR, SupCon, CLIP, SoftCLIP, or a class of your own as module.Class
   --model.KEY VALUE     its settings: backbone, temperature, target_temperature, optimizer, lr, …
   --data.KEY VALUE      the data: train, val, captions, label, graph, batch_size, num_workers, view, …
   --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
-  --knn.KEY VALUE       evaluations, likewise --imagenet9, --mit_states, --similarity_figure
+  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --similarity_figure
   --seed_everything N   the seed
   --print_config        print the whole config and stop
   --help_all            every option with its type, default and meaning

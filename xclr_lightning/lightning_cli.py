@@ -4,6 +4,7 @@ import logging
 import sys
 import tempfile
 import warnings
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf.errors import OmegaConfBaseException
 
-from xclr_lightning.callbacks import KNN, ImageNet9, MITStates, SimilarityFigure
+from xclr_lightning.callbacks import KNN, ImageNet9, MITStates, SimilarityFigure, ZeroShot
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
@@ -24,8 +25,15 @@ from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import ContrastiveModule
 from xclr_lightning.parsing import Parser
+from xclr_lightning.pretrained import weights_to_come
 
-EVALUATIONS = {"knn": KNN, "imagenet9": ImageNet9, "mit_states": MITStates, "similarity_figure": SimilarityFigure}
+EVALUATIONS = {
+    "knn": KNN,
+    "zero_shot": ZeroShot,
+    "imagenet9": ImageNet9,
+    "mit_states": MITStates,
+    "similarity_figure": SimilarityFigure,
+}
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +80,11 @@ class CLI(LightningCLI):
         parser.add_argument("--run_dir", type=str | None, default=None, help="Where the run is written.")
         for name, evaluation in EVALUATIONS.items():
             parser.add_lightning_class_args(evaluation, name)
+
+    def instantiate_classes(self) -> None:
+        """Make what the config names; a checkpoint's weights make pretrained ones needless."""
+        with weights_to_come() if self._checkpoint else nullcontext():
+            super().instantiate_classes()
 
     def _parse_ckpt_path(self) -> None:
         """Say what differs from the checkpoint; Lightning would let the checkpoint win over the command line."""
@@ -170,6 +183,7 @@ def _quiet() -> None:
         ".*number of training batches .* is smaller than the logging interval",
         "The dirpath has changed from",
         "Checkpoint directory .* exists and is not empty",
+        "Found .* in eval mode at the start of training",  # the moving average, which is never trained
         "Total length of `list` across ranks is zero",
     ):
         warnings.filterwarnings("ignore", message)

@@ -1,40 +1,71 @@
 """The optimiser and its schedule."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
-import torch
-from timm.optim import Lars
+from timm.optim import Lars, param_groups_layer_decay
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
 def build_optimizer(
-    module: nn.Module,
-    name: Literal["adamw", "lars"],
-    lr: float,
-    weight_decay: float,
-    momentum: float = 0.9,
+    groups: list[dict[str, Any]], name: Literal["adamw", "lars", "sgd"], momentum: float = 0.9
 ) -> Optimizer:
-    """AdamW or LARS, with biases and norm parameters free of weight decay and of LARS's adaptation.
+    """AdamW, LARS or SGD.
 
     Args:
-        module: Whose trainable parameters are optimised.
-        name: ``adamw``, or ``lars`` (You et al. 2017, https://arxiv.org/abs/1708.03888).
+        groups: Of :func:`parameter_groups`.
+        name: ``adamw``; ``lars`` (You et al. 2017, https://arxiv.org/abs/1708.03888), which adapts the step of each
+            matrix and convolution to its norm, and leaves biases and norms alone; ``sgd``.
+        momentum: Of LARS and SGD.
+    """
+    if name == "adamw":
+        return AdamW(groups)
+    if name == "sgd":
+        return SGD(groups, momentum=momentum)
+    # By itself timm's LARS would adapt what decays, so nothing at all where weight decay is 0.
+    return Lars([{**group, "always_adapt": group["params"][0].ndim > 1} for group in groups], momentum=momentum)
+
+
+def parameter_groups(
+    module: nn.Module,
+    backbone: nn.Module,
+    lr: float,
+    weight_decay: float,
+    backbone_lr_scale: float = 1.0,
+    layer_decay: float = 1.0,
+) -> list[dict[str, Any]]:
+    """Trainable parameters with their learning rates and weight decay, for any optimiser.
+
+    Biases, norm parameters and what the backbone names in ``no_weight_decay`` (such as position embeddings) do not
+    decay.
+
+    Args:
+        module: All that is trained.
+        backbone: The timm model in it.
         lr: Peak learning rate.
         weight_decay: Decay of matrices and convolutions.
-        momentum: Of LARS.
+        backbone_lr_scale: Learning rate of the backbone's last layer, as a share of ``lr``.
+        layer_decay: Learning rate of each layer of the backbone before that, as a share of the next one's.
+
+    Returns:
+        Groups with ``params``, ``lr`` and ``weight_decay``; those of one dimension or none apart from the others.
     """
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        # timm's LARS adapts the groups that decay, and only those.
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if name == "adamw":
-        return torch.optim.AdamW(groups, lr=lr)
-    return Lars(groups, lr=lr, momentum=momentum)
+    kept = backbone.no_weight_decay() if hasattr(backbone, "no_weight_decay") else ()  # type: ignore[operator]
+    layers = param_groups_layer_decay(backbone, weight_decay, kept, layer_decay=layer_decay)
+    settings = {
+        p: (lr * backbone_lr_scale * layer["lr_scale"], layer["weight_decay"])
+        for layer in layers
+        for p in layer["params"]
+    }
+    groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
+    for p in module.parameters():
+        if p.requires_grad:
+            rate, decay = settings.get(p, (lr, weight_decay if p.ndim > 1 else 0.0))
+            group = {"params": [], "lr": rate, "weight_decay": decay}
+            groups.setdefault((rate, decay, p.ndim > 1), group)["params"].append(p)
+    return list(groups.values())
 
 
 def warmup_cosine(optimizer: Optimizer, warmup_steps: int, total_steps: int) -> LambdaLR:

@@ -8,13 +8,13 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LightningArgumentParser
 
-from xclr_lightning.callbacks import KNNSet
+from xclr_lightning.callbacks import KNNSet, ZeroShotSet
 from xclr_lightning.data import GraphDataModule, Photometric, View
 from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.graphs import GraphSource
 from xclr_lightning.objectives import ContrastiveModule
 
-BASES: tuple[type, ...] = (ContrastiveModule, GraphDataModule, GraphSource, View, Photometric, KNNSet)
+BASES: tuple[type, ...] = (ContrastiveModule, GraphDataModule, GraphSource, View, Photometric, KNNSet, ZeroShotSet)
 
 
 class Parser(LightningArgumentParser):

@@ -58,6 +58,7 @@ def test_config_file(cli, tmp_path: Path, config: Path, text: str, words: list[s
         ("--data.train", "nowhere", ["nowhere"]),
         ("--data.val", "nowhere", ["nowhere"]),
         ("--data.batch_size", "64", ["16 pictures", "batch_size 64"]),
+        ("--data.batch_size", "1", ["batch_size 1", "at least 2"]),
         ("--model.backbone", "resnet5O", ["resnet5O", "did you mean"]),
         ("--imagenet9.root", ".", ["imagenet9.bank"]),
         ("--mit_states.root", ".", ["release_dataset"]),

@@ -2,9 +2,12 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -31,13 +34,18 @@ def test_own_pictures(cli, pictures: Path) -> None:
 
 
 def test_own_objective(cli, config: Path) -> None:
+    """As a user runs it: a process of its own, in a folder that holds the class and its config."""
     Path("mine.py").write_text(block("python", "class NearestOnly"))
-    outcome = cli("fit", "--config", config, "--model", "mine.NearestOnly", "--run_dir", "run")
-    assert outcome.status == 0, outcome.err
-    going_on = ["--run_dir", "run", "--ckpt_path", "run/checkpoints/last.ckpt", "--trainer.max_epochs", 2]
-    outcome = cli("fit", "--config", "run/config.yaml", *going_on)
-    assert outcome.status == 0, outcome.err
+    Path("nearest.yaml").write_text(block("yaml", "nearest.yaml"))
+    assert len(Path("mine.py").read_text().splitlines()) < 20
+    run = [sys.executable, "-m", "xclr_lightning", "fit", "--config", config, "--config", "nearest.yaml"]
+    going_on = ["--ckpt_path", "run/checkpoints/last.ckpt", "--trainer.max_epochs", "2"]
+    for arguments in ([], going_on):
+        command = [*map(str, run), "--run_dir", "run", *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
     assert yaml.safe_load(Path("run/config-2.yaml").read_text())["model"]["class_path"] == "mine.NearestOnly"
+    assert torch.load("run/checkpoints/last.ckpt", weights_only=True)["epoch"] == 1
 
 
 COMMANDS = re.findall(r"^python -m xclr_lightning (.*?)(?:  .*)?$", README, re.MULTILINE)

@@ -71,6 +71,7 @@ def test_blocks_of_thousands_of_rows(block_size, monkeypatch):
     """Sizes that divide the rows and such that do not."""
     z, similarity = realistic(2, 1024)
     monkeypatch.setattr("xclr_lightning.losses.contrastive.CPU_BLOCK", block_size * 2048)
+    monkeypatch.setattr("xclr_lightning.losses.contrastive.FEWEST_ROWS", 1)
     assert gradient_error(xclr_loss(z, similarity), z, dense_reference(z, similarity, 0.1, 0.1)) < 1e-5
 
 
@@ -151,6 +152,25 @@ def test_identical_rows_give_numbers(dtype, value):
     for loss in losses:
         assert loss.item() == pytest.approx(torch.tensor(7.0).log().item(), rel=1e-5)
         assert torch.autograd.grad(loss, z)[0].isfinite().all()
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.float16, 2e4), (torch.float32, 1e37), (torch.float32, 1e-37)])
+def test_the_scale_of_z_changes_nothing(dtype, scale):
+    """Norms that overflow when squared, and such that vanish."""
+    z, similarity = torch.randn(8, 5).clamp(-3, 3).to(dtype), cosines(4)
+    large = (z * scale).requires_grad_()
+    loss = xclr_loss(large, similarity)
+    torch.testing.assert_close(loss, xclr_loss(large.double() / scale, similarity).float())
+    assert torch.autograd.grad(loss, large)[0].isfinite().all()
+
+
+def test_rows_of_zeros_do_not_explode():
+    z = torch.randn(8, 5)
+    z[3] = 0
+    z.requires_grad_()
+    (gradient,) = torch.autograd.grad(xclr_loss(z, cosines(4)), z)
+    assert (gradient[3] == 0).all()
+    assert gradient.abs().max() < 100
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

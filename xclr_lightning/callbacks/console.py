@@ -27,7 +27,7 @@ class Console(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        weights = sum(p.numel() for p in pl_module.parameters()) / 1e6
+        weights = sum(p.numel() for p in pl_module.parameters() if p.requires_grad) / 1e6
         data = trainer.datamodule  # type: ignore[attr-defined]
         print(
             f"{type(pl_module).__name__}: {pl_module.hparams.get('backbone', 'backbone')}, {weights:.1f} M weights, "
@@ -63,7 +63,11 @@ class Console(Callback):
         pictures = int(trainer.num_training_batches) * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         elapsed = now - self._started
         left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)
-        values = {name: v for name, v in _values(trainer).items() if name.startswith(("train/loss", "val/", "knn/"))}
+        values = {
+            name: v
+            for name, v in _values(trainer).items()
+            if name.startswith(("train/loss", "val/", "knn/", "zero_shot/"))
+        }
         shown = {name: v for name, v in values.items() if self._last.get(name) != v and not name.endswith("_step")}
         self._last = values
         print(
@@ -128,7 +132,7 @@ def _values(trainer: Trainer) -> dict[str, float]:
 
 
 def _shown(name: str, value: float) -> str:
-    percent = name.split("/")[0].startswith(("knn", "imagenet9", "mit_states"))
+    percent = name.split("/")[0].startswith(("knn", "imagenet9", "mit_states", "zero_shot"))
     return f"{100 * value:.1f}" if percent else f"{value:.3f}"
 
 

@@ -1,5 +1,7 @@
 """Features of evaluation sets: each picture exactly once over all processes, each set once an epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -8,6 +10,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 from torch import distributed as dist
+from torch.nn import functional as F
 
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
@@ -54,22 +57,38 @@ def features_of(trainer: Trainer, module: LightningModule, source: Source, view:
     return known[name]
 
 
-@torch.no_grad()
+def projections(module: LightningModule, features: Features) -> Tensor:
+    """Unit vectors z of features under the current weights. Shape: ``(n, d)``, float32, on the CPU."""
+    with evaluating(module):
+        z = module.project(features.values.to(module.device))  # type: ignore[operator]
+    return F.normalize(z.float().cpu(), dim=1)
+
+
+@contextmanager
+def evaluating(module: LightningModule) -> Iterator[None]:
+    """Nothing random and no gradient; afterwards the module is in the mode that it was in."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(training)
+
+
 def _extract(trainer: Trainer, module: LightningModule, source: Source, view: View | None) -> Features:
     """This process's share: every ``world_size``-th picture."""
     numbers = range(rank(), len(source), world_size())
     loader = trainer.datamodule.picture_loader(source, view, numbers)  # type: ignore[attr-defined]
     values, index, bad = [torch.zeros(0)], [torch.zeros(0, dtype=torch.int64)], []
-    training = module.training
-    module.eval()
-    for batch in loader:
-        bad += batch["bad"]
-        if len(batch["image"]):
-            with trainer.precision_plugin.forward_context():
-                features = module(move_data_to_device(batch["image"], module.device))
-            values.append(features.float().cpu())
-            index.append(batch["index"])
-    module.train(training)
+    with evaluating(module):
+        for batch in loader:
+            bad += batch["bad"]
+            if len(batch["image"]):
+                with trainer.precision_plugin.forward_context():
+                    features = module(move_data_to_device(batch["image"], module.device))
+                values.append(features.float().cpu())
+                index.append(batch["index"])
     return Features(torch.cat(values), torch.cat(index), bad)
 
 

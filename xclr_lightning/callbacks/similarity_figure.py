@@ -5,10 +5,9 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.nn import functional as F
 
 from xclr_lightning.callbacks.evaluation import Evaluation
-from xclr_lightning.callbacks.features import features_of
+from xclr_lightning.callbacks.features import features_of, projections
 from xclr_lightning.data.dataset import ViewsDataset
 from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
 
@@ -76,14 +75,10 @@ class SimilarityFigure(Evaluation):
         nodes = torch.stack([dataset.graph.nodes(caption.index(i)) for i in range(len(self._names))])
         self._target = dataset.graph.similarity(nodes, nodes)
 
-    @torch.no_grad()
     def _learned(self, trainer: Trainer, module: LightningModule) -> Tensor:
         """Mean cosine of the projections of two captions' different pictures. Shape: ``(captions, captions)``, CPU."""
         features = features_of(trainer, module, self._source)
-        training = module.training
-        module.eval()
-        z = F.normalize(module.projector(features.values.to(module.device)).float().cpu(), dim=1)  # type: ignore[operator]
-        module.train(training)
+        z = projections(module, features)
         caption, names = self._caption[features.index], len(self._names)
         count = caption.bincount(minlength=names)[:names].float()
         total = torch.zeros(int(self._caption.max()) + 1, z.shape[1]).index_add_(0, caption, z)[:names]

@@ -60,7 +60,6 @@ class GraphDataModule(LightningDataModule):
         self.batch_size, self.num_workers, self.num_views = batch_size, num_workers, num_views
         self.view, self.augment = view or RandomCropView(), augment
         self.eval_view = eval_view or EvalView()
-        self.graph: SimilarityGraph | None = None
         self.graph_folder: Path | None = None
         self._datasets: dict[str, ViewsDataset] = {}
 
@@ -94,8 +93,18 @@ class GraphDataModule(LightningDataModule):
                 source, self.view, self.num_views, numbers, graph, source.captions() if texts else None
             )
             if split == "train":
-                self.graph = graph
                 self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None
+
+    @property
+    def graph(self) -> SimilarityGraph | None:
+        """The graph of the pictures in use: of held-out ones while these are scored, else of those trained on.
+
+        Each has its own, for nodes such as numbers of classes mean nothing in another's.
+        """
+        trainer = self.trainer
+        held_out = trainer is not None and (trainer.validating or trainer.sanity_checking or trainer.testing)
+        dataset = self.dataset(*(("val", "train") if held_out else ("train", "val")))
+        return dataset.graph if dataset else None
 
     def dataset(self, *splits: str) -> ViewsDataset | None:
         """The samples of the first of these splits, ``train`` or ``val``, that there is."""
@@ -137,6 +146,8 @@ class GraphDataModule(LightningDataModule):
 
     def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
         processes = self.trainer.world_size if self.trainer else 1
+        if self.batch_size < 2:
+            raise UserError(f"data.batch_size {self.batch_size}: at least 2 samples are compared with each other")
         if self.batch_size % processes:
             raise UserError(
                 f"data.batch_size {self.batch_size} is shared by all processes: {processes} do not divide it"

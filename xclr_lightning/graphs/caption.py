@@ -3,105 +3,132 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from xclr_lightning.cache import cache_dir
 from xclr_lightning.errors import UserError
-from xclr_lightning.graphs.base import Captioned, GraphSource
-from xclr_lightning.graphs.embedding import EmbeddingGraph
-from xclr_lightning.graphs.store import fingerprint, load_embeddings, save_embeddings
-from xclr_lightning.progress import progress_bar
+from xclr_lightning.graphs.base import Built, Captioned, GraphSource
+from xclr_lightning.graphs.build import EmbeddingBuild, Encode
+from xclr_lightning.graphs.embedding import EmbeddingGraph, GaussianGraph
+from xclr_lightning.graphs.encoder import Precision, SentenceEncoder
+from xclr_lightning.graphs.fingerprint import fingerprint
+from xclr_lightning.graphs.location import folder_revision, hub_revision, model_location
+from xclr_lightning.graphs.store import FORM, UNIT_LENGTH, load_embeddings
 
 
 class CaptionGraph(GraphSource):
-    """How alike two samples' captions are: the cosine of their sentence embeddings.
+    """How alike two samples' captions are, by their sentence embeddings.
 
-    The graph is kept in the cache under a hash of the captions and of every setting here, so another caption or
-    another encoder gives another graph, and the same ones are never encoded twice.
+    The graph is kept in the cache under a hash of the captions and of every setting here that changes it, so another
+    caption or another encoder gives another graph, and the same ones are never encoded twice.
 
     Args:
         encoder: A sentence-transformers model id, a local folder of one, or ``package:NAME`` for a model that an
             installed package carries in its folder ``model``.
         template: What is encoded: ``{}`` stands for the caption. ``"a photo of a {}"`` suits class names.
-        batch_size: Captions encoded at once.
+        prompt: Name of one of the encoder's own prompts, or a text that is put before every sentence.
+        precision: Of the encoder's weights and activations; vectors are stored in half precision whatever it is.
+        devices: Where the encoder runs, such as ``["cuda:0", "cuda:1"]``; by default one, chosen for you.
+        batch_size: Captions encoded at once on a device.
+        metric: ``cosine`` of embeddings, or ``euclidean``: a Gaussian kernel exp(−d² / (2 h²)) of the distance between
+            embeddings as the encoder gives them.
+        bandwidth: h of the kernel, in the units of the encoder's embeddings.
+        truncated: Words of a caption that are read, for studies of label quality; all by default.
+        shuffled: Share of the distinct captions that get each other's embeddings, for the same; 0 … 1.
+        seed: Which captions are shuffled.
 
     Raises:
-        UserError: ``template`` lacks ``{}``.
+        UserError: ``template`` lacks ``{}``, or a number is out of range.
     """
 
     def __init__(
         self,
         encoder: str = "sentence-transformers/all-mpnet-base-v2",
         template: str = "{}",
+        prompt: str | None = None,
+        precision: Precision = "float32",
+        devices: list[str] | None = None,
         batch_size: int = 256,
+        metric: Literal["cosine", "euclidean"] = "cosine",
+        bandwidth: float | None = None,
+        truncated: int | None = None,
+        shuffled: float = 0.0,
+        seed: int = 0,
     ) -> None:
-        if "{}" not in template:
-            raise UserError(f"data.graph.template {template!r} lacks the {{}} that stands for the caption")
-        self.encoder = encoder
-        self.template = template
-        self.batch_size = batch_size
+        for wrong, message in (
+            ("{}" not in template, f"template {template!r} lacks the {{}} that stands for the caption"),
+            (batch_size < 1, f"batch_size {batch_size}: at least 1"),
+            (truncated is not None and truncated < 1, f"truncated {truncated}: at least 1 word, or null for all"),
+            (not 0 <= shuffled <= 1, f"shuffled {shuffled} is not a share from 0 to 1"),
+            (metric == "euclidean" and not (bandwidth or 0) > 0, f"bandwidth {bandwidth}: metric euclidean needs h > 0"),
+            (metric == "cosine" and bandwidth is not None, f"bandwidth {bandwidth} is for metric euclidean"),
+        ):
+            if wrong:
+                raise UserError(f"data.graph.{message}")
+        self.encoder, self.template, self.prompt, self.precision = encoder, template, prompt, precision
+        self.devices, self.batch_size = devices, batch_size
+        self.metric, self.bandwidth = metric, bandwidth
+        self.truncated, self.shuffled, self.seed = truncated, shuffled, seed
 
     def prepare(self, data: Captioned) -> Path:
-        captions = data.captions()
-        facts = self._facts(data, captions)
+        return self.build(data, 0, 1).folder  # type: ignore[return-value]  # one process finishes what there is
+
+    def build(self, data: Captioned, rank: int, world: int) -> Built:
+        """Encode one process's share of the captions; whoever finishes last puts the graph in its place."""
+        facts = self._facts(data)
         folder = self._folder(facts)
-        if not folder.exists():
-            sentences = [self.template.replace("{}", caption) for caption in captions]
-            row = {sentence: i for i, sentence in enumerate(dict.fromkeys(sentences))}
-            embeddings = self.encode(list(row))
-            save_embeddings(folder, data, embeddings[[row[sentence] for sentence in sentences]], facts)
-        return folder
+        facts.setdefault("revision", hub_revision(self.encoder))
+        return EmbeddingBuild(
+            folder, data, facts, self.sentences, self.load_encoder, self.shuffled, self.seed
+        ).run(rank, world)
 
     def open(self, data: Captioned) -> EmbeddingGraph:
-        facts = self._facts(data, data.captions())
-        return EmbeddingGraph(load_embeddings(self._folder(facts), data, facts))
+        facts = self._facts(data)
+        stored = load_embeddings(self._folder(facts), data, facts)
+        if self.bandwidth:
+            return GaussianGraph(stored.parts, stored.vector, bandwidth=self.bandwidth)
+        return EmbeddingGraph(stored.parts, stored.vector)
+
+    def sentences(self, captions: Sequence[str]) -> list[str]:
+        """What is encoded for captions: the template with each of them, or with its first words."""
+        if self.truncated:
+            captions = [" ".join(caption.split()[: self.truncated]) for caption in captions]
+        return [self.template.replace("{}", caption) for caption in captions]
+
+    def load_encoder(self) -> Encode:
+        """Load what turns sentences into vectors as they are stored, of unit length unless the metric is Euclidean."""
+        unit = self.metric == "cosine"
+        return SentenceEncoder(self.encoder, self.prompt, self.precision, self.devices, self.batch_size, unit)
 
     def encode(self, sentences: list[str]) -> np.ndarray:
-        """Unit vectors of sentences, with a progress bar. Shape: ``(n, d)``, float32."""
-        from sentence_transformers import SentenceTransformer  # seconds to import, and seldom needed
-        from transformers.utils import logging as transformers_logging
+        """Vectors of sentences as they are stored. Shape: ``(n, d)``, float32."""
+        return self.load_encoder()(sentences, lambda count: None)
 
-        location = self._model()
-        transformers_logging.disable_progress_bar()  # of loading weights, in the way of our own
-        try:
-            model = SentenceTransformer(location)
-        except Exception as error:  # a hub's, a file's or a model's own
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"the sentence encoder {self.encoder!r} cannot be loaded ({reason}): give data.graph.encoder a model "
-                "id, a local folder, or package:NAME"
-            ) from error
-        by_length = np.argsort([-len(sentence) for sentence in sentences], kind="stable")  # little padding
-        vectors = []
-        with progress_bar(len(sentences), "encoding captions", "caption") as bar:
-            for rows in np.split(by_length, range(self.batch_size, len(sentences), self.batch_size)):
-                batch = [sentences[row] for row in rows]
-                vectors.append(model.encode(batch, normalize_embeddings=True, show_progress_bar=False))
-                bar.update(len(batch))
-        return np.concatenate(vectors)[np.argsort(by_length)]
-
-    def _model(self) -> str:
-        if not self.encoder.startswith("package:"):
-            return self.encoder
-        name = self.encoder.removeprefix("package:")
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise UserError(f"the encoder's package {name} is not installed: pip install {name.replace('_', '-')}")
-        return str(Path(spec.origin).parent / "model")
-
-    def _facts(self, data: Captioned, captions: Sequence[str]) -> dict[str, Any]:
-        return {
+    def _facts(self, data: Captioned) -> dict[str, Any]:
+        facts: dict[str, Any] = {
             "source": "captions",
             "model": self.encoder,
             "template": self.template,
-            "normalisation": "unit length",
-            "captions_sha256": fingerprint(data, captions),
+            "prompt": self.prompt,
+            "precision": self.precision,
+            "truncated": self.truncated,
+            "shuffled": self.shuffled,
+            "metric": self.metric,
+            "normalisation": UNIT_LENGTH if self.metric == "cosine" else "none",
+            "captions_sha256": fingerprint(data),
         }
+        if self.shuffled:
+            facts["seed"] = self.seed
+        if self.bandwidth:
+            facts["bandwidth"] = self.bandwidth
+        # A folder's content can change under its name; a hub's model is the same on machines that lack a copy.
+        if revision := folder_revision(model_location(self.encoder)):
+            facts["revision"] = revision
+        return facts
 
     def _folder(self, facts: dict[str, Any]) -> Path:
-        name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        name = hashlib.sha256(json.dumps({**FORM, **facts}, sort_keys=True).encode()).hexdigest()[:16]
         return cache_dir() / "graphs" / name

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Floats a block: what stays in a CPU's cache, and what keeps a GPU busy.
-CPU_BLOCK, GPU_BLOCK = 2**22, 2**26
+# Floats a block: what stays in a CPU's cache, and what keeps a GPU busy. With fewer rows, products are slow.
+CPU_BLOCK, GPU_BLOCK, FEWEST_ROWS = 2**22, 2**26, 512
 
 
 @torch.compiler.disable  # a kernel already; compiled code around it calls it as it is
@@ -74,7 +74,8 @@ def contrastive_cross_entropy(
     if temperature <= 0 or (block_size is not None and block_size <= 0):
         raise ValueError(f"temperature and block_size must be positive, got {temperature} and {block_size}")
     if block_size is None:
-        block_size = (CPU_BLOCK if q.device.type == "cpu" else GPU_BLOCK) // (k.shape[0] * k.shape[1])
+        floats = CPU_BLOCK if q.device.type == "cpu" else GPU_BLOCK
+        block_size = max(FEWEST_ROWS, floats // (k.shape[0] * k.shape[1]))
     samples = max(1, block_size // len(q))
     return _BlockwiseCrossEntropy.apply(q, k, target, temperature, self_index, samples)
 

@@ -1,8 +1,27 @@
 """One LightningModule an objective, each a target over the same ContrastiveModule."""
 
-from xclr_lightning.objectives.module import ContrastiveModule, Samples
+from xclr_lightning.objectives.barlow_twins import BarlowTwins
+from xclr_lightning.objectives.clip import CLIP
+from xclr_lightning.objectives.module import ContrastiveModule
+from xclr_lightning.objectives.samples import Samples
 from xclr_lightning.objectives.simclr import SimCLR
+from xclr_lightning.objectives.soft_clip import SoftCLIP
 from xclr_lightning.objectives.supcon import SupCon
+from xclr_lightning.objectives.teacher_xclr import TeacherXCLR
+from xclr_lightning.objectives.text_tower import TextTower
+from xclr_lightning.objectives.vicreg import VICReg
 from xclr_lightning.objectives.xclr import XCLR
 
-__all__ = ["XCLR", "ContrastiveModule", "Samples", "SimCLR", "SupCon"]
+__all__ = [
+    "CLIP",
+    "XCLR",
+    "BarlowTwins",
+    "ContrastiveModule",
+    "Samples",
+    "SimCLR",
+    "SoftCLIP",
+    "SupCon",
+    "TeacherXCLR",
+    "TextTower",
+    "VICReg",
+]

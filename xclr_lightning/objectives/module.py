@@ -1,62 +1,51 @@
 """The module under every objective: backbone, projector, gather, optimiser. A subclass adds the target."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-import timm
 import torch
 from lightning import LightningModule
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from xclr_lightning.distributed import gather_with_grad, rank
-from xclr_lightning.errors import UserError, did_you_mean
+from xclr_lightning.errors import UserError
+from xclr_lightning.evaluation.diagnostics import alignment, rank_me, target_statistics, uniformity
 from xclr_lightning.losses import contrastive_cross_entropy, normalize_target
 from xclr_lightning.losses.objectives import unit_rows
+from xclr_lightning.objectives.average import WeightAverage
+from xclr_lightning.objectives.backbone import create_backbone
 from xclr_lightning.objectives.projector import mlp
-from xclr_lightning.optim import build_optimizer, scaled_lr, warmup_cosine
+from xclr_lightning.objectives.samples import Samples
+from xclr_lightning.objectives.starting_weights import load_backbone
+from xclr_lightning.objectives.sync_batchnorm import synchronized
+from xclr_lightning.optim import build_optimizer, parameter_groups, scaled_lr, warmup_cosine
 
 SETTING = {"labels": "data.label", "nodes": "data.graph", "captions": "data.captions"}
 
-
-@dataclass
-class Samples:
-    """What is known of some samples: their numbers and, where the data has them, classes and graph nodes.
-
-    ``index`` and ``labels`` are ``(n,)`` int64, ``nodes`` is ``(n, …)``; ``labels`` and ``nodes`` may be None.
-    """
-
-    index: Tensor
-    labels: Any = None
-    nodes: Any = None
-
-    def __getitem__(self, rows: Tensor | slice) -> "Samples":
-        return self._each(lambda value: value[rows])
-
-    def gathered(self) -> "Samples":
-        """These of every process, rank-major."""
-        return self._each(gather_with_grad)
-
-    def _each(self, function: Callable[[Tensor], Tensor]) -> "Samples":
-        values = [getattr(self, field.name) for field in fields(self)]
-        mapped: list[Any] = [None if value is None else function(value) for value in values]
-        return Samples(*mapped)
+# Samples that a diagnosis looks at: enough for a mean, and nothing beside a step.
+DIAGNOSED = 256
 
 
 class ContrastiveModule(LightningModule):
     """A backbone trained so that the softmax over its projections' similarities matches a target.
 
+    Over several processes, batch norm statistics are those of the whole batch, as is everything else.
+
     Args:
         backbone: Any timm model, by name.
         backbone_kwargs: Further arguments of ``timm.create_model``, such as ``pretrained``.
+        init_from: Weights that the backbone starts from: a checkpoint of any objective, or a timm model's file.
         projector: Widths of the projector's layers after the backbone's features; the last one is that of z.
         temperature: τ of the softmax over similarities.
-        optimizer: ``adamw`` or ``lars``.
+        optimizer: ``adamw``, ``lars`` or ``sgd``.
         lr: Peak learning rate, before scaling.
         lr_scaling: ``none``, ``linear`` (· batch / 256) or ``sqrt`` (· √batch).
+        backbone_lr_scale: Learning rate of the backbone as a share of the projector's.
+        layer_decay: Learning rate of each layer of the backbone as a share of the next one's.
         weight_decay: Of matrices and convolutions; biases and norms have none.
         warmup_epochs: Epochs of linear warm-up before the cosine; fractions are fine.
+        ema_decay: Share of the weights' moving average that a step keeps; it is then what is evaluated. 0 for none.
+        compile: Compile the backbone with ``torch.compile``; checkpoints are the same.
         channels_last: Memory format of the backbone, faster for convolutions.
     """
 
@@ -71,25 +60,36 @@ class ContrastiveModule(LightningModule):
         self,
         backbone: str = "resnet50",
         backbone_kwargs: dict[str, Any] | None = None,
+        init_from: str | None = None,
         projector: tuple[int, ...] = (2048, 128),
         temperature: float = 0.1,
-        optimizer: Literal["adamw", "lars"] = "adamw",
+        optimizer: Literal["adamw", "lars", "sgd"] = "adamw",
         lr: float = 1e-3,
         lr_scaling: Literal["none", "linear", "sqrt"] = "none",
+        backbone_lr_scale: float = 1.0,
+        layer_decay: float = 1.0,
         weight_decay: float = 0.01,
         warmup_epochs: float = 1.0,
+        ema_decay: float = 0.0,
+        compile: bool = False,
         channels_last: bool = True,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.backbone = _backbone(backbone, backbone_kwargs or {})
+        self.backbone = create_backbone(backbone, backbone_kwargs or {})
         self.feature_dim = int(self.backbone.num_features)  # type: ignore[arg-type]
         self.projector = mlp([self.feature_dim, *projector])
-        self.temperature = temperature
+        self.init_from, self.temperature = init_from, temperature
         self.optimizer, self.lr, self.lr_scaling = optimizer, lr, lr_scaling
+        self.backbone_lr_scale, self.layer_decay = backbone_lr_scale, layer_decay
         self.weight_decay, self.warmup_epochs = weight_decay, warmup_epochs
         if channels_last:
             self.backbone = self.backbone.to(memory_format=torch.channels_last)
+        if not 0 <= ema_decay < 1:
+            raise UserError(f"model.ema_decay {ema_decay} is not in [0, 1)")
+        self.average = WeightAverage(self.backbone, self.projector, ema_decay) if ema_decay else None
+        if compile:
+            self.backbone.compile()
         config = resolve_model_data_config(self.backbone)
         self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
@@ -107,15 +107,25 @@ class ContrastiveModule(LightningModule):
         """
         raise NotImplementedError(f"{type(self).__name__} must say its target, or a loss of its own")
 
+    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
+        """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
+        return self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
+
     def forward(self, images: Tensor) -> Tensor:
-        """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``."""
-        pixels = images / 255 if images.dtype == torch.uint8 else images
-        return self.backbone((pixels - self.mean) / self.std)
+        """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``; in evaluation the average's."""
+        averaged = self.average is not None and not self.training
+        return self._features(self.average.backbone if averaged else self.backbone, images)  # type: ignore[union-attr]
+
+    def project(self, features: Tensor) -> Tensor:
+        """Projections of features, ``(n, D)`` → ``(n, d)``, not normalised; in evaluation the average's."""
+        averaged = self.average is not None and not self.training
+        return (self.average.projector if averaged else self.projector)(features)  # type: ignore[union-attr]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         loss = self._step(batch, "train")
         self.log("train/loss_step", loss)
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # The last group's: the projector's, where the backbone has rates of its own.
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
@@ -129,13 +139,17 @@ class ContrastiveModule(LightningModule):
         return {"features": self(batch["image"]) if len(batch["image"]) else None, "index": batch["index"]}
 
     def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
-        """This process's part of the loss of a batch; for objectives that need more of it than :class:`Samples`.
+        """This process's part of the loss of a batch; for objectives that need more of it than its samples.
 
         Args:
             z: Projections of the batch's views. Shape: ``(V, n, d)``.
             batch: See :class:`GraphDataModule`.
         """
-        return self.loss(z, Samples(batch["index"], batch.get("labels"), batch.get("nodes")))
+        return self.loss(z, self.samples(batch))
+
+    def samples(self, batch: dict[str, Any]) -> Samples:
+        """What the target may know of a batch's samples."""
+        return Samples(batch["index"], batch.get("labels"), batch.get("nodes"))
 
     def loss(self, z: Tensor, samples: Samples) -> Tensor:
         """This process's part of the loss: its own rows against the keys of all processes.
@@ -146,37 +160,81 @@ class ContrastiveModule(LightningModule):
         """
         z = unit_rows(z)
         keys = gather_with_grad(z.transpose(0, 1)).transpose(0, 1)
-        everyone = samples.gathered()
-        own = torch.arange(z.shape[1], device=z.device) + rank() * z.shape[1]
+        everyone, own = samples.gathered(), self.own_index(samples)
 
         def target(rows: slice) -> Tensor:
             return normalize_target(self.target(samples[rows], everyone), own[rows], len(z))
 
         return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
 
+    def configure_model(self) -> None:
+        """Synchronise batch norm."""
+        if self.trainer.world_size > 1:
+            synchronized(self, self.trainer.strategy.root_device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember that the weights are not to be replaced by those to start from."""
+        self.init_from = None
+
+    def on_fit_start(self) -> None:
+        """Load the weights to start from."""
+        if self.init_from:
+            load_backbone(self.backbone, self.init_from)
+
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
         lr = scaled_lr(self.lr, self.trainer.datamodule.batch_size, self.lr_scaling)  # type: ignore[attr-defined]
-        optimizer = build_optimizer(self, self.optimizer, lr, self.weight_decay)
+        groups = parameter_groups(self, self.backbone, lr, self.weight_decay, self.backbone_lr_scale, self.layer_decay)
+        optimizer = build_optimizer(groups, self.optimizer)
         warmup = round(self.warmup_epochs * steps / max(1, self.trainer.max_epochs or 1))
         schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then average the weights."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update(self.backbone, self.projector)
 
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         for need in self.needs:
             if need not in batch:
                 raise UserError(f"{type(self).__name__} needs {need} in every batch: set {SETTING[need]}")
         views = batch["views"]
-        z = self.projector(self(views.flatten(0, 1))).unflatten(0, views.shape[:2])
+        features = self(views.flatten(0, 1))
+        z = self.project(features).unflatten(0, views.shape[:2])
         loss = self.batch_loss(z, batch)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=views.shape[1], sync_dist=True)
+        every = self.trainer.log_every_n_steps if stage == "train" else 0  # type: ignore[attr-defined]
+        if every and (self.global_step + 1) % every == 0:
+            self.log_dict(self._diagnose(features, z, batch))
         return loss
 
+    def softness(self, batch: dict[str, Any], views: int) -> dict[str, float]:
+        """How soft the batch's target is, and how many negatives an anchor has, as names and numbers to log."""
+        samples = self.samples(batch)
+        everyone, own = samples.gathered(), self.own_index(samples)[:DIAGNOSED]
+        target = normalize_target(self.target(samples[:DIAGNOSED], everyone), own, views)
+        found: dict[str, float] = {f"target/{name}": v for name, v in target_statistics(target, own, views).items()}
+        return found | {"train/negatives": float(views * (len(everyone.index) - 1))}
 
-def _backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
-    try:
-        return timm.create_model(name, **{"num_classes": 0, **kwargs})
-    except RuntimeError as error:
-        if timm.is_model(name.partition(".")[0]):
-            raise UserError(f"backbone {name!r} cannot be made: {error}") from error
-        raise UserError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}") from error
+    @torch.no_grad()
+    def _diagnose(self, features: Tensor, z: Tensor, batch: dict[str, Any]) -> dict[str, float]:
+        """Names and numbers of what a look at the first samples of this process shows."""
+        unit = unit_rows(z[:, :DIAGNOSED])
+        found = {
+            "features/rank_me": rank_me(features[:DIAGNOSED]),
+            "features/alignment": alignment(unit) if len(z) > 1 else 0.0,
+            "features/uniformity": uniformity(unit[0]),
+        }
+        # A loss of its own need not have a target.
+        has_target = type(self).target is not ContrastiveModule.target
+        return found | (self.softness(batch, len(z)) if has_target else {})
+
+    def _features(self, backbone: nn.Module, images: Tensor) -> Tensor:
+        pixels = images / 255 if images.dtype == torch.uint8 else images
+        return backbone((pixels - self.mean) / self.std)
+
+    def own_index(self, samples: Samples) -> Tensor:
+        """The place of this process's samples among those of all processes. Shape: ``(n,)``."""
+        return torch.arange(len(samples.index), device=samples.index.device) + rank() * len(samples.index)

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from xclr_lightning.objectives.module import ContrastiveModule, Samples
+from xclr_lightning.objectives.module import ContrastiveModule
+from xclr_lightning.objectives.samples import Samples
 
 
 class SimCLR(ContrastiveModule):

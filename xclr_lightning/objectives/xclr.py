@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from xclr_lightning.errors import UserError
 from xclr_lightning.losses import soft_weights
-from xclr_lightning.objectives.module import ContrastiveModule, Samples
+from xclr_lightning.objectives.module import ContrastiveModule
+from xclr_lightning.objectives.samples import Samples
 
 
 class XCLR(ContrastiveModule):
@@ -13,18 +16,36 @@ class XCLR(ContrastiveModule):
 
     Args:
         target_temperature: τ_s of the softmax over the graph; towards 0 this becomes SimCLR.
+        caption_view: Let each sample's caption embedding, through a learned projection, be one more view of it; the
+            graph must store embeddings. It serves training only: features are of pictures alone.
         kwargs: Arguments of :class:`ContrastiveModule`.
     """
 
-    needs = ("nodes",)
+    needs: tuple[str, ...] = ("nodes",)
 
-    def __init__(self, target_temperature: float = 0.1, **kwargs: Any) -> None:
+    def __init__(self, target_temperature: float = 0.1, caption_view: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_temperature = target_temperature
+        # The width of the embeddings is the data's to say.
+        width = kwargs.get("projector", self.hparams["projector"])[-1]
+        self.caption_projector = nn.LazyLinear(width) if caption_view else None
 
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
         return soft_weights(self.similarity(anchors.nodes, samples.nodes), self.target_temperature)
 
-    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
-        return self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
+    def setup(self, stage: str) -> None:
+        """Give the caption's projection its width, before there is an optimiser."""
+        if self.caption_projector is not None and stage != "predict":
+            graph = self.trainer.datamodule.graph  # type: ignore[attr-defined]
+            if graph is None or not graph.nodes(0).is_floating_point():
+                raise UserError("model.caption_view needs a data.graph of embeddings, such as CaptionGraph")
+            self.caption_projector(graph.nodes(0)[None])
+
+    def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
+        if self.caption_projector is not None:
+            captions = self.caption_projector(batch["nodes"].to(z.dtype))
+            z = torch.cat([z, captions[None].to(z.dtype)])
+        return super().batch_loss(z, batch)
+
+    def softness(self, batch: dict[str, Any], views: int) -> dict[str, float]:
+        return super().softness(batch, views + (self.caption_projector is not None))

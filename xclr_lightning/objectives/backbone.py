@@ -1,0 +1,27 @@
+"""The network under every objective: a timm model without its classifier."""
+
+from typing import Any
+
+import timm
+from torch import nn
+
+from xclr_lightning.errors import UserError, did_you_mean
+
+
+def create_backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
+    """Make a timm model whose output is its features, ``(n, D)``.
+
+    Args:
+        name: Of any timm model, with or without a tag of pretrained weights.
+        kwargs: Further arguments of ``timm.create_model``.
+
+    Raises:
+        UserError: timm has no such model, or cannot make it so.
+    """
+    try:
+        return timm.create_model(name, **{"num_classes": 0, **kwargs})
+    except Exception as error:  # timm's own, a model's, or the hub's
+        if timm.is_model(name.partition(".")[0]):
+            reason = (str(error) or repr(error)).splitlines()[0]
+            raise UserError(f"backbone {name!r} cannot be made: {reason}") from error
+        raise UserError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}") from error
