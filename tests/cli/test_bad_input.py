@@ -28,7 +28,7 @@ def refused(outcome, *words: str) -> None:
         (["fit", "--config", "demo", "--model", "XCRL"], ["'XCRL'", "did you mean XCLR?"]),
         (["fit", "--config", "demo", "--model", "nomodule.Mine"], ["nomodule"]),
         (["fit", "--config", "demo", "--data.batch_size", "abc"], ["batch_size", "int", "abc"]),
-        (["fit", "--config", "demo", "--model.optimizer", "sgd"], ["optimizer", "adamw", "lars", "sgd"]),
+        (["fit", "--config", "demo", "--model.optimizer", "adam"], ["optimizer", "adamw", "lars", "sgd"]),
         (["fit", "--config", "demo", "--ckpt_path", "no.ckpt"], ["no checkpoint no.ckpt"]),
         (["fit", "--config", "demo", "--data.train", "demo:nosuch"], ["demo", "nosuch", "unseen_test"]),
     ],

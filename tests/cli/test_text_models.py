@@ -73,7 +73,7 @@ def test_the_frozen_encoder_encodes_text_as_the_graph_stores_it(pictures: Path) 
 
 
 def test_zero_shot_accuracy_is_the_share_of_pictures_nearest_to_their_name(cli, config: Path, tmp_path: Path) -> None:
-    """A model that sees colours and reads their names; of the pictures, true in the middle, one is in a wrong folder."""
+    """A model that sees and reads colours, on pictures true in the middle, of which one lies in the wrong folder."""
     colours = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
     for number, (folder, colour) in enumerate([(c, c) for c in colours] * 2 + [("red", "blue"), ("blue", "blue")]):
         file = tmp_path / "colours" / folder / f"{number}.png"

@@ -80,3 +80,18 @@ def test_another_models_weights_are_refused(tmp_path: Path, change, words: str):
     with pytest.raises(UserError, match=words):
         load_backbone(target, str(tmp_path / "x.pth"))
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
+
+
+def test_a_checkpoint_needs_no_pretrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    make = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, **kwargs: asked.append(kwargs) or make(name, num_classes=0))
+    settings = {"backbone": "test_resnet", "backbone_kwargs": {"pretrained": True}, "projector": (8,)}
+    saved = {
+        "state_dict": SimCLR(**settings).state_dict(),
+        "hyper_parameters": settings,
+        "pytorch-lightning_version": "2.4.0",
+    }
+    torch.save(saved, tmp_path / "x.ckpt")
+    SimCLR.load_from_checkpoint(tmp_path / "x.ckpt")
+    assert [kwargs["pretrained"] for kwargs in asked] == [True, False]

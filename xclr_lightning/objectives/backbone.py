@@ -6,6 +6,7 @@ import timm
 from torch import nn
 
 from xclr_lightning.errors import UserError, did_you_mean
+from xclr_lightning.pretrained import weights_are_to_come
 
 
 def create_backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
@@ -18,8 +19,11 @@ def create_backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
     Raises:
         UserError: timm has no such model, or cannot make it so.
     """
+    settings = {"num_classes": 0, **kwargs}
+    if weights_are_to_come():
+        settings["pretrained"] = False
     try:
-        return timm.create_model(name, **{"num_classes": 0, **kwargs})
+        return timm.create_model(name, **settings)
     except Exception as error:  # timm's own, a model's, or the hub's
         if timm.is_model(name.partition(".")[0]):
             reason = (str(error) or repr(error)).splitlines()[0]

@@ -16,7 +16,6 @@ from xclr_lightning.losses.objectives import unit_rows
 from xclr_lightning.objectives.module import ContrastiveModule
 from xclr_lightning.objectives.samples import Samples
 from xclr_lightning.objectives.text_tower import TextTower
-from xclr_lightning.pretrained import weights_to_come
 
 # CLIP lets its learned temperature make cosines no more than 100 times larger (section 2.5 of the paper).
 LARGEST_SCALE = 100
@@ -62,12 +61,6 @@ class CLIP(ContrastiveModule):
             self.needs = ("captions",)
             self.text_projection = nn.Linear(self.text.width, projector[-1], bias=False)
         self._encoded: tuple[list[str], np.ndarray] | None = None
-
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in the base, without fetching the pretrained weights that those of the checkpoint replace."""
-        with weights_to_come():
-            return super().load_from_checkpoint(*args, **kwargs)
 
     def setup(self, stage: str) -> None:
         """Take the dimension of the graph's embeddings from the data, before the optimiser is built."""

@@ -19,6 +19,7 @@ from xclr_lightning.objectives.samples import Samples
 from xclr_lightning.objectives.starting_weights import load_backbone
 from xclr_lightning.objectives.sync_batchnorm import synchronized
 from xclr_lightning.optim import build_optimizer, parameter_groups, scaled_lr, warmup_cosine
+from xclr_lightning.pretrained import weights_to_come
 
 SETTING = {"labels": "data.label", "nodes": "data.graph", "captions": "data.captions"}
 
@@ -94,6 +95,12 @@ class ContrastiveModule(LightningModule):
         self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
 
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in the base, without fetching the pretrained weights that those of the checkpoint replace."""
+        with weights_to_come():
+            return super().load_from_checkpoint(*args, **kwargs)
+
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
         """How related anchors are to samples: the only thing that a softmax objective must say.
 
@@ -168,8 +175,8 @@ class ContrastiveModule(LightningModule):
         return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
 
     def configure_model(self) -> None:
-        """Synchronise batch norm."""
-        if self.trainer.world_size > 1:
+        """Synchronise batch norm; also called without a trainer, by ``load_from_checkpoint``."""
+        if self._trainer is not None and self.trainer.world_size > 1:
             synchronized(self, self.trainer.strategy.root_device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
