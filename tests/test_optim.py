@@ -40,6 +40,10 @@ def test_what_a_backbone_keeps_from_decay():
     found = settings(model, parameter_groups(model, model, 0.1, 0.05))
     assert found["pos_embed"] == found["cls_token"] == (0.1, 0.0)
     assert found["blocks.3.attn.qkv.weight"] == (0.1, 0.05)
+    lars = build_optimizer(parameter_groups(model, model, 0.1, 0.0), "lars")
+    adapted = {id(p) for group in lars.param_groups if group["always_adapt"] for p in group["params"]}
+    assert id(model.pos_embed) not in adapted
+    assert id(model.blocks[3].attn.qkv.weight) in adapted
 
 
 def test_learning_rates_fall_from_the_last_layer_to_the_first():

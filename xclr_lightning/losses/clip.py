@@ -22,7 +22,7 @@ def clip_loss(image_z: Tensor, text_z: Tensor, logit_scale: Tensor | float) -> T
         Scalar loss, the mean of the cross-entropies of both directions.
 
     Raises:
-        ValueError: Shapes do not match, or there is no pair.
+        ValueError: Shapes do not match, or there are fewer than two pairs.
 
     Reference:
         Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, figure 3.
@@ -61,7 +61,7 @@ def soft_clip_loss(
         Scalar loss, the mean of the cross-entropies of both directions.
 
     Raises:
-        ValueError: Shapes do not match, there is no pair, or τ_s is not positive.
+        ValueError: Shapes do not match, there are fewer than two pairs, or τ_s is not positive.
 
     Example:
         >>> G = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
@@ -109,9 +109,9 @@ def to_probabilities(weights: Tensor) -> Tensor:
 
 
 def _loss(image_z: Tensor, text_z: Tensor, weights: Callable[[slice], Tensor], logit_scale: Tensor | float) -> Tensor:
-    if image_z.ndim != 2 or image_z.shape != text_z.shape or not len(image_z):
+    if image_z.ndim != 2 or image_z.shape != text_z.shape or len(image_z) < 2:
         raise ValueError(
-            f"image_z and text_z (N, d) with N ≥ 1 expected, got {tuple(image_z.shape)} and {tuple(text_z.shape)}"
+            f"image_z and text_z (N, d) with N ≥ 2 expected, got {tuple(image_z.shape)} and {tuple(text_z.shape)}"
         )
     if isinstance(logit_scale, Tensor) and logit_scale.ndim:
         raise ValueError(f"a scalar logit_scale expected, got {tuple(logit_scale.shape)}")

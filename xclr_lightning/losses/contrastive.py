@@ -29,7 +29,7 @@ def contrastive_cross_entropy(
     r"""Mean over queries of the cross-entropy :math:`H(s_i, p_i)` with :math:`p_i = softmax_j(q_i \cdot k_j / τ)`.
 
     Logits, softmax and gradients are computed in float32 (float64 for float64 input), also under autocast. The loss
-    can be differentiated once.
+    can be differentiated once. Compiled code around it calls it as it is, which ``fullgraph=True`` refuses.
 
     Args:
         queries: Anchors, usually L2-normalised. Shape: ``(M, d)``, or ``(U, n, d)`` for U views of n samples, floating
@@ -51,7 +51,8 @@ def contrastive_cross_entropy(
         Scalar loss, float32 or float64.
 
     Raises:
-        ValueError: Shapes do not match, there is no query, or a temperature or block size is not positive.
+        ValueError: Shapes do not match, there is no query, the anchor is the only key, or a temperature or block size
+            is not positive.
 
     Example:
         >>> z = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), dim=1)
@@ -71,6 +72,8 @@ def contrastive_cross_entropy(
             f"self_index of shape ({q.shape[1]},) and no more views of queries than of keys expected, "
             f"got {tuple(self_index.shape)}, {len(q)} and {len(k)} views"
         )
+    if self_index is not None and k.shape[0] * k.shape[1] < 2:
+        raise ValueError("an anchor is compared with other keys, but its own is the only one")
     if temperature <= 0 or (block_size is not None and block_size <= 0):
         raise ValueError(f"temperature and block_size must be positive, got {temperature} and {block_size}")
     if block_size is None:
@@ -97,14 +100,13 @@ class _BlockwiseCrossEntropy(torch.autograd.Function):
             loss = q.new_zeros(())
             query_grad = torch.empty_like(q) if ctx.needs_input_grad[0] else None
             key_grad = torch.zeros_like(k).flatten(0, 1) if ctx.needs_input_grad[1] else None
-            key_sum = k.sum(dim=0)
             scratch = q.new_empty(len(q) * min(samples, q.shape[1]), k.shape[0] * k.shape[1])
             for start in range(0, q.shape[1], samples):
                 rows = slice(start, min(start + samples, q.shape[1]))
                 own = None if self_index is None else self_index[rows]
                 anchors = q[:, rows].flatten(0, 1)
                 logits = torch.mm(anchors, k.flatten(0, 1).T, out=scratch[: len(anchors)])
-                loss += _block_(logits, anchors, k, key_sum, target(rows).to(dtype), own)
+                loss += _block_(logits, len(k), target(rows).to(dtype), own)
                 if query_grad is not None:
                     query_grad[:, rows] = (logits @ k.flatten(0, 1)).view(len(q), -1, q.shape[2])
                 if key_grad is not None:
@@ -123,30 +125,31 @@ class _BlockwiseCrossEntropy(torch.autograd.Function):
         return (*scaled, None, None, None, None)
 
 
-def _block_(logits: Tensor, q: Tensor, k: Tensor, key_sum: Tensor, target: Tensor, own: Tensor | None) -> Tensor:
+def _block_(logits: Tensor, views: int, target: Tensor, own: Tensor | None) -> Tensor:
     """Sum of a block's losses; its logits become the gradient of that sum by them.
 
     Args:
-        logits: Shape: ``(U·b, V·N)``.
-        q: Queries over τ. Shape: ``(U·b, d)``.
-        k: Keys. Shape: ``(V, N, d)``.
-        key_sum: Keys summed over views. Shape: ``(N, d)``.
+        logits: Of U views of b samples, view-major, to V views of N. Shape: ``(U·b, V·N)``.
+        views: V.
         target: Shape: ``(b, N)``.
         own: Each sample's own column among N. Shape: ``(b,)``.
     """
-    (b, n), views = target.shape, len(k)
-    pull, mass = target @ key_sum, views * target.sum(dim=1)
-    pull, mass = pull.repeat(len(q) // b, 1), mass.repeat(len(q) // b)
+    (b, n), query_views = target.shape, len(logits) // len(target)
+    mass = (views * target.sum(dim=1)).repeat(query_views)
     if own is not None:
-        view = torch.arange(len(q) // b, device=own.device).repeat_interleave(b)
-        column = (view * n + own.repeat(len(q) // b))[:, None]
-        share = target.gather(1, own[:, None]).repeat(len(q) // b, 1)
-        pull -= share * k.flatten(0, 1)[column[:, 0]]
-        mass -= share[:, 0]
+        view = torch.arange(query_views, device=own.device).repeat_interleave(b)
+        column = (view * n + own.repeat(query_views))[:, None]
+        mass -= target.gather(1, own[:, None])[:, 0].repeat(query_views)
         logits.scatter_(1, column, -torch.inf)
-    peak = logits.amax(dim=1, keepdim=True)
-    total = logits.sub_(peak).exp_().sum(dim=1, keepdim=True)
-    loss = (mass * (peak + total.log())[:, 0] - (q * pull).sum(dim=1)).sum()
+    logits.sub_(logits.amax(dim=1, keepdim=True))
+    if own is not None:
+        logits.scatter_(1, column, 0)  # for the sum under the target, as 0 · inf is NaN
+    # Measured from the largest logit, so that a small loss is not the difference of two large numbers.
+    reached = torch.stack([(part.view(b, views, n) @ target[:, :, None]).sum(dim=(1, 2)) for part in logits.split(b)])
+    if own is not None:
+        logits.scatter_(1, column, -torch.inf)
+    total = logits.exp_().sum(dim=1, keepdim=True)
+    loss = (mass * total.log()[:, 0] - reached.flatten()).sum()
     logits.mul_(mass[:, None] / total).view(-1, b, views, n).sub_(target[:, None])
     if own is not None:
         logits.scatter_(1, column, 0)

@@ -18,9 +18,10 @@ class Graph(Protocol):
 
 
 def unit_rows(z: Tensor) -> Tensor:
-    """L2-normalise the last dimension in float32 or float64; rows of zeros stay zero and get no gradient.
+    """L2-normalise the last dimension in float32 or float64.
 
-    Unlike a plain division by the norm, it neither overflows on huge values nor underflows on tiny ones.
+    Unlike a plain division by the norm, it does not overflow on huge values. Rows below 1e-12 have no direction: they
+    become 0 and get no gradient, where any would be huge.
 
     Example:
         >>> unit_rows(torch.tensor([[3e30, 4e30], [0.0, 0.0]]))
@@ -29,7 +30,7 @@ def unit_rows(z: Tensor) -> Tensor:
     """
     z = z.to(torch.promote_types(z.dtype, torch.float32))
     peak = z.detach().abs().amax(dim=-1, keepdim=True)
-    z = z / peak.masked_fill(peak == 0, 1)
+    z = z / peak.masked_fill(peak < 1e-12, torch.inf)
     norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return z / norm.masked_fill(norm == 0, torch.inf)
 

@@ -26,7 +26,8 @@ def vicreg_graph_loss(
     penalty on variances by a hinge, and so does this.
 
     Args:
-        z: Projections, view-major, not normalised. Shape: ``(V·N, d)``, V ≥ 2.
+        z: Projections, view-major, not normalised: squares of their covariances must not overflow.
+            Shape: ``(V·N, d)``, V ≥ 2.
         similarity: G ≥ 0, shape ``(N, N)``; or a graph and the samples' nodes, shape ``(N, …)``.
         target_temperature: τ_s > 0 of the softmax of G that weighs the edges; None takes G itself as weights.
         invariance: λ.
@@ -58,7 +59,6 @@ def vicreg(z: Tensor, target: Tensor, invariance: float, variance: float, covari
     with torch.autocast(z.device.type, enabled=False):
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         target = target.to(z.dtype)
-        z = z - z.mean(dim=(0, 1))  # changes no term, and keeps the precision of small differences
         deviation = (z.var(dim=1) + 1e-4).sqrt()
         centred = z - z.mean(dim=1, keepdim=True)
         covariances = centred.mT @ centred / (z.shape[1] - 1)
@@ -77,8 +77,12 @@ def edge_energy(z: Tensor, target: Tensor) -> Tensor:
         z: Shape: ``(V, N, d)``.
         target: Probability of each sample's every view but the anchor. Shape: ``(N, N)``.
     """
-    own = target.diagonal()[:, None]
-    square = z.square().sum(dim=2, keepdim=True)
-    pull, pulled_square = (target @ x.sum(dim=0) - own * x for x in (z, square))  # over all keys but the anchor
-    mass = len(z) * target.sum(dim=1, keepdim=True) - own
-    return (mass * square + pulled_square - 2 * (z * pull).sum(dim=2, keepdim=True)).mean()
+    own = target.diagonal()
+    # Views of a sample agree more and more: their differences as such, not as those of large squares.
+    between_views = own * (z[:, None] - z[None]).square().sum(dim=(1, 3))
+    others = target - own.diag()
+    z = z - z.mean(dim=(0, 1))  # moves no sample from another, and keeps squares small
+    square = z.square().sum(dim=2)
+    mass, pulled = len(z) * others.sum(dim=1), others @ square.sum(dim=0)
+    between_samples = mass * square + pulled - 2 * (z * (others @ z.sum(dim=0))).sum(dim=2)
+    return (between_views + between_samples).mean()

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xclr_lightning.distributed import gather_with_grad
+from xclr_lightning.distributed import gather_with_grad, world_size
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.diagnostics import target_statistics
 from xclr_lightning.graphs import CaptionGraph
 from xclr_lightning.losses.clip import symmetric_cross_entropy, to_probabilities
 from xclr_lightning.losses.objectives import unit_rows
-from xclr_lightning.objectives.module import ContrastiveModule
+from xclr_lightning.objectives.caption_projection import take_width
+from xclr_lightning.objectives.module import ContrastiveModule, check_comparable
 from xclr_lightning.objectives.samples import Samples
 from xclr_lightning.objectives.text_tower import TextTower
 
@@ -60,20 +61,14 @@ class CLIP(ContrastiveModule):
         else:
             self.needs = ("captions",)
             self.text_projection = nn.Linear(self.text.width, projector[-1], bias=False)
-        self._encoded: tuple[list[str], np.ndarray] | None = None
+        self.keep_average("backbone", "projector", "text_projection", *(["text"] if self.text else []))
+        self._encoded: dict[tuple[str, ...], np.ndarray] = {}
 
     def setup(self, stage: str) -> None:
-        """Take the dimension of the graph's embeddings from the data, before the optimiser is built."""
-        if stage == "predict" or not isinstance(self.text_projection, nn.LazyLinear):
-            return
-        graph = self.trainer.datamodule.graph  # type: ignore[attr-defined]
-        node = None if graph is None else graph.nodes(0)
-        if node is None or node.ndim != 1 or not node.is_floating_point():
-            raise UserError(
-                f"{type(self).__name__} needs a text model or caption embeddings: set model.text, or data.graph to a "
-                "CaptionGraph"
-            )
-        self.text_projection(node[None].to(self.device))
+        """Give the projection of stored embeddings its width, before there is an optimiser."""
+        if self.text is None and stage != "predict":
+            graph = self.trainer.datamodule.graph  # type: ignore[attr-defined]
+            take_width(self.versions("text_projection"), graph, f"{type(self).__name__} without model.text")
 
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
         """How related anchors are to samples, in both directions; an anchor's own pair counts.
@@ -83,8 +78,9 @@ class CLIP(ContrastiveModule):
         return anchors.index[:, None] == samples.index
 
     def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
-        vectors = batch["nodes"] if self.text is None else self.text(batch["captions"])
-        images, texts = unit_rows(z), unit_rows(self.text_projection(vectors))
+        vectors = batch["nodes"] if self.text is None else self.part("text")(batch["captions"])
+        images, texts = unit_rows(z), unit_rows(self.part("text_projection")(vectors))
+        check_comparable(2, len(texts) * world_size())  # a picture and its text are views of each other
         samples = self.samples(batch)
         everyone = samples.gathered()
         return symmetric_cross_entropy(
@@ -100,7 +96,8 @@ class CLIP(ContrastiveModule):
         """Of pictures towards texts, of which each sample has one and none is the anchor."""
         samples = self.samples(batch)
         everyone = samples.gathered()
-        target = to_probabilities(self.target(samples, everyone))
+        with torch.autocast(self.device.type, enabled=False):
+            target = to_probabilities(self.target(samples, everyone))
         own = self.own_index(samples)
         found: dict[str, float] = {f"target/{name}": v for name, v in target_statistics(target, own, 1).items()}
         return found | {"train/negatives": float(len(everyone.index) - 1)}
@@ -111,8 +108,8 @@ class CLIP(ContrastiveModule):
             vectors = self._frozen(captions)
         else:
             blocks = [captions[start : start + BLOCK] for start in range(0, len(captions), BLOCK)]
-            vectors = torch.cat([self.text(block) for block in blocks])
-        return unit_rows(self.text_projection(vectors))
+            vectors = torch.cat([self.part("text")(block) for block in blocks])
+        return unit_rows(self.part("text_projection")(vectors))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         self.log("train/logit_scale", self.log_scale.detach().exp())
@@ -124,12 +121,14 @@ class CLIP(ContrastiveModule):
             self.log_scale.clamp_(max=math.log(LARGEST_SCALE))
 
     def _frozen(self, captions: list[str]) -> Tensor:
-        """Embeddings by the graph's encoder; those of the last call are kept, as evaluations ask again every epoch."""
-        if self._encoded is None or self._encoded[0] != captions:
-            graph = self.trainer.datamodule.graph_source  # type: ignore[attr-defined]
+        """Embeddings by the graph's encoder, kept, as evaluations ask again every epoch."""
+        key = tuple(captions)
+        if key not in self._encoded:
+            trainer = self._trainer
+            graph = None if trainer is None else trainer.datamodule.graph_source  # type: ignore[attr-defined]
             if not isinstance(graph, CaptionGraph):
-                raise UserError(
-                    f"{type(graph).__name__} encodes no text: set model.text, or data.graph to a CaptionGraph"
-                )
-            self._encoded = captions, graph.encode(graph.sentences(captions))
-        return torch.from_numpy(self._encoded[1]).to(self.text_projection.weight)
+                name = type(self).__name__
+                raise UserError(f"{name} without model.text encodes captions in a trainer, by a data.graph of captions")
+            self._encoded[key] = graph.encode(graph.sentences(captions))
+        # Made a tensor here: one made by an evaluation could not be trained on.
+        return torch.from_numpy(self._encoded[key]).to(self.text_projection.weight)

@@ -7,19 +7,19 @@ from lightning import LightningModule
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from xclr_lightning.distributed import gather_with_grad, rank
+from xclr_lightning.distributed import gather_with_grad, rank, world_size
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.diagnostics import alignment, rank_me, target_statistics, uniformity
 from xclr_lightning.losses import contrastive_cross_entropy, normalize_target
 from xclr_lightning.losses.objectives import unit_rows
-from xclr_lightning.objectives.average import WeightAverage
+from xclr_lightning.objectives.average import WeightAverage, fit_to
 from xclr_lightning.objectives.backbone import create_backbone
 from xclr_lightning.objectives.projector import mlp
 from xclr_lightning.objectives.samples import Samples
 from xclr_lightning.objectives.starting_weights import load_backbone
 from xclr_lightning.objectives.sync_batchnorm import synchronized
 from xclr_lightning.optim import build_optimizer, parameter_groups, scaled_lr, warmup_cosine
-from xclr_lightning.pretrained import weights_to_come
+from xclr_lightning.pretrained import weights_are_to_come, weights_to_come
 
 SETTING = {"labels": "data.label", "nodes": "data.graph", "captions": "data.captions"}
 
@@ -40,7 +40,7 @@ class ContrastiveModule(LightningModule):
         temperature: τ of the softmax over similarities.
         optimizer: ``adamw``, ``lars`` or ``sgd``.
         lr: Peak learning rate, before scaling.
-        lr_scaling: ``none``, ``linear`` (· batch / 256) or ``sqrt`` (· √batch).
+        lr_scaling: ``none``, ``linear`` (· batch / 256) or ``sqrt`` (· √batch), where a batch is what a step sees.
         backbone_lr_scale: Learning rate of the backbone as a share of the projector's.
         layer_decay: Learning rate of each layer of the backbone as a share of the next one's.
         weight_decay: Of matrices and convolutions; biases and norms have none.
@@ -54,6 +54,7 @@ class ContrastiveModule(LightningModule):
     needs: tuple[str, ...] = ()
 
     backbone: nn.Module
+    average: WeightAverage | None
     mean: Tensor
     std: Tensor
 
@@ -80,15 +81,18 @@ class ContrastiveModule(LightningModule):
         self.backbone = create_backbone(backbone, backbone_kwargs or {})
         self.feature_dim = int(self.backbone.num_features)  # type: ignore[arg-type]
         self.projector = mlp([self.feature_dim, *projector])
-        self.init_from, self.temperature = init_from, temperature
+        self.temperature = temperature
         self.optimizer, self.lr, self.lr_scaling = optimizer, lr, lr_scaling
         self.backbone_lr_scale, self.layer_decay = backbone_lr_scale, layer_decay
         self.weight_decay, self.warmup_epochs = weight_decay, warmup_epochs
+        if init_from and not weights_are_to_come():
+            load_backbone(self.backbone, init_from)
         if channels_last:
             self.backbone = self.backbone.to(memory_format=torch.channels_last)
         if not 0 <= ema_decay < 1:
             raise UserError(f"model.ema_decay {ema_decay} is not in [0, 1)")
-        self.average = WeightAverage(self.backbone, self.projector, ema_decay) if ema_decay else None
+        self.ema_decay, self.average = ema_decay, None
+        self.keep_average("backbone", "projector")
         if compile:
             self.backbone.compile()
         config = resolve_model_data_config(self.backbone)
@@ -114,32 +118,48 @@ class ContrastiveModule(LightningModule):
         """
         raise NotImplementedError(f"{type(self).__name__} must say its target, or a loss of its own")
 
+    def probabilities(self, anchors: Samples, samples: Samples, own: Tensor, views: int) -> Tensor:
+        """The target scaled to probabilities, see :func:`xclr_lightning.losses.normalize_target`. Shape: ``(b, N)``."""
+        with torch.autocast(own.device.type, enabled=False):
+            return normalize_target(self.target(anchors, samples), own, views)
+
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
         return self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``; in evaluation the average's."""
-        averaged = self.average is not None and not self.training
-        return self._features(self.average.backbone if averaged else self.backbone, images)  # type: ignore[union-attr]
+        """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``."""
+        return self._features(self.part("backbone"), images)
 
     def project(self, features: Tensor) -> Tensor:
-        """Projections of features, ``(n, D)`` → ``(n, d)``, not normalised; in evaluation the average's."""
-        averaged = self.average is not None and not self.training
-        return (self.average.projector if averaged else self.projector)(features)  # type: ignore[union-attr]
+        """Projections of features, ``(n, D)`` → ``(n, d)``, not normalised."""
+        return self.part("projector")(features)
+
+    def part(self, name: str) -> nn.Module:
+        """A module of this one: the averaged one in evaluation, where there is an average."""
+        return getattr(self, name) if self.average is None or self.training else self.average[name]
+
+    def keep_average(self, *names: str) -> None:
+        """Average these modules as ``ema_decay`` says; a subclass adds those of its own that it evaluates."""
+        if self.ema_decay:
+            self.average = WeightAverage({name: getattr(self, name) for name in names}, self.ema_decay)
+
+    def versions(self, name: str) -> list[nn.Module]:
+        """A module of this one, and its average where there is one."""
+        return [getattr(self, name)] if self.average is None else [getattr(self, name), self.average[name]]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        loss = self._step(batch, "train")
+        loss = self._step(batch, "train", batch_idx)
         self.log("train/loss_step", loss)
         # The last group's: the projector's, where the backbone has rates of its own.
         self.log("train/lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        return self._step(batch, "val")
+        return self._step(batch, "val", batch_idx)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        return self._step(batch, "test")
+        return self._step(batch, "test", batch_idx)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
         """Features ``(n, D)`` and index ``(n,)`` of the pictures of a batch that could be read."""
@@ -165,12 +185,13 @@ class ContrastiveModule(LightningModule):
             z: Projections of this process, view-major. Shape: ``(V, n, d)``.
             samples: This process's samples.
         """
+        check_comparable(len(z), z.shape[1] * world_size())
         z = unit_rows(z)
         keys = gather_with_grad(z.transpose(0, 1)).transpose(0, 1)
         everyone, own = samples.gathered(), self.own_index(samples)
 
         def target(rows: slice) -> Tensor:
-            return normalize_target(self.target(samples[rows], everyone), own[rows], len(z))
+            return self.probabilities(samples[rows], everyone, own[rows], len(z))
 
         return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
 
@@ -180,20 +201,22 @@ class ContrastiveModule(LightningModule):
             synchronized(self, self.trainer.strategy.root_device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember that the weights are not to be replaced by those to start from."""
-        self.init_from = None
+        """Accept checkpoints with and without averaged weights."""
+        fit_to(checkpoint["state_dict"], self.average)
 
     def on_fit_start(self) -> None:
-        """Load the weights to start from."""
-        if self.init_from:
-            load_backbone(self.backbone, self.init_from)
+        """Train what is to be trained, also where the module comes from an evaluation."""
+        self.train()
 
     def configure_optimizers(self) -> Any:
+        self.trainer.fit_loop.setup_data()  # without it the batches are not counted where max_steps ends the run
         steps = int(self.trainer.estimated_stepping_batches)
-        lr = scaled_lr(self.lr, self.trainer.datamodule.batch_size, self.lr_scaling)  # type: ignore[attr-defined]
+        accumulated = self.trainer.accumulate_grad_batches
+        batch = self.trainer.datamodule.batch_size * accumulated  # type: ignore[attr-defined]
+        lr = scaled_lr(self.lr, batch, self.lr_scaling)
         groups = parameter_groups(self, self.backbone, lr, self.weight_decay, self.backbone_lr_scale, self.layer_decay)
         optimizer = build_optimizer(groups, self.optimizer)
-        warmup = round(self.warmup_epochs * steps / max(1, self.trainer.max_epochs or 1))
+        warmup = round(self.warmup_epochs * self.trainer.num_training_batches / accumulated)
         schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -201,9 +224,9 @@ class ContrastiveModule(LightningModule):
         """Step, then average the weights."""
         super().optimizer_step(*args, **kwargs)
         if self.average is not None:
-            self.average.update(self.backbone, self.projector)
+            self.average.update(self)
 
-    def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
+    def _step(self, batch: dict[str, Any], stage: str, batch_idx: int) -> Tensor:
         for need in self.needs:
             if need not in batch:
                 raise UserError(f"{type(self).__name__} needs {need} in every batch: set {SETTING[need]}")
@@ -212,8 +235,7 @@ class ContrastiveModule(LightningModule):
         z = self.project(features).unflatten(0, views.shape[:2])
         loss = self.batch_loss(z, batch)
         self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=views.shape[1], sync_dist=True)
-        every = self.trainer.log_every_n_steps if stage == "train" else 0  # type: ignore[attr-defined]
-        if every and (self.global_step + 1) % every == 0:
+        if stage == "train" and self._to_be_diagnosed(batch_idx):
             self.log_dict(self._diagnose(features, z, batch))
         return loss
 
@@ -221,9 +243,15 @@ class ContrastiveModule(LightningModule):
         """How soft the batch's target is, and how many negatives an anchor has, as names and numbers to log."""
         samples = self.samples(batch)
         everyone, own = samples.gathered(), self.own_index(samples)[:DIAGNOSED]
-        target = normalize_target(self.target(samples[:DIAGNOSED], everyone), own, views)
+        target = self.probabilities(samples[:DIAGNOSED], everyone, own, views)
         found: dict[str, float] = {f"target/{name}": v for name, v in target_statistics(target, own, views).items()}
         return found | {"train/negatives": float(views * (len(everyone.index) - 1))}
+
+    def _to_be_diagnosed(self, batch_idx: int) -> bool:
+        """Once in ``log_every_n_steps``, at the last batch of a step."""
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        last = (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0
+        return bool(every) and last and (self.global_step + 1) % every == 0
 
     @torch.no_grad()
     def _diagnose(self, features: Tensor, z: Tensor, batch: dict[str, Any]) -> dict[str, float]:
@@ -240,8 +268,21 @@ class ContrastiveModule(LightningModule):
 
     def _features(self, backbone: nn.Module, images: Tensor) -> Tensor:
         pixels = images / 255 if images.dtype == torch.uint8 else images
-        return backbone((pixels - self.mean) / self.std)
+        return backbone(((pixels - self.mean) / self.std).to(self.mean.dtype))
 
     def own_index(self, samples: Samples) -> Tensor:
         """The place of this process's samples among those of all processes. Shape: ``(n,)``."""
         return torch.arange(len(samples.index), device=samples.index.device) + rank() * len(samples.index)
+
+
+def check_comparable(views: int, samples: int) -> None:
+    """Refuse a batch in which nothing can be told from anything.
+
+    Raises:
+        UserError: There are fewer than two views or fewer than two samples.
+    """
+    if views < 2 or samples < 2:
+        raise UserError(
+            f"two views or more of two samples or more are compared, a batch has {views} of {samples}: see "
+            "data.num_views and data.batch_size"
+        )

@@ -43,7 +43,7 @@ def load_backbone(backbone: nn.Module, file: str) -> None:
 
 
 def _backbone_weights(weights: dict[str, Tensor], classifiers: tuple[str, ...]) -> dict[str, Tensor]:
-    for prefix in ("average._average.module.0.", "backbone."):
+    for prefix in ("average.parts.module.backbone.", "backbone."):
         if ours := {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}:
             return ours
     # A classifier's name ends where another one's may go on: fc. is not fc_norm.

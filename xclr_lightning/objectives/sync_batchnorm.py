@@ -34,24 +34,31 @@ class GatheredBatchNorm(_BatchNorm):
     drop: nn.Module
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise. Shape: ``(n, C, …)`` → the same."""
-        shape = [1, -1, *[1] * (input.ndim - 2)]
-        if self.training:
-            over = [0, *range(2, input.ndim)]
-            mean = gather_with_grad(input.mean(over)[None]).mean(0)
-            centred = input - mean.view(shape)
-            variance = gather_with_grad(centred.square().mean(over)[None]).mean(0)
-            self._track(mean, variance, world_size() * input.numel() // input.shape[1])
-            out = centred * (variance + self.eps).rsqrt().view(shape)
-            if self.affine:
-                out = out * self.weight.view(shape) + self.bias.view(shape)
-        else:
-            out = F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        """Normalise. Shape: ``(n, C, …)`` → the same, of the same dtype."""
+        out = self._normalized(input) if self.training or self.running_mean is None else self._as_tracked(input)
         return self.act(self.drop(out)) if hasattr(self, "act") else out
+
+    def _normalized(self, input: Tensor) -> Tensor:
+        # As in PyTorch's own, half precision is for the result only.
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
+        shape, over = [1, -1, *[1] * (x.ndim - 2)], [0, *range(2, x.ndim)]
+        mean = gather_with_grad(x.mean(over)[None]).mean(0)
+        centred = x - mean.view(shape)
+        variance = gather_with_grad(centred.square().mean(over)[None]).mean(0)
+        self._track(mean, variance, world_size() * x.numel() // x.shape[1])
+        out = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            out = out * self.weight.view(shape) + self.bias.view(shape)
+        return out.to(input.dtype)
+
+    def _as_tracked(self, input: Tensor) -> Tensor:
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        unbiased = variance * (count / max(1, count - 1))
-        for running, current in ((self.running_mean, mean), (self.running_var, unbiased)):
-            running.lerp_(current.to(running.dtype), self.momentum)  # type: ignore[union-attr, arg-type]
-        self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        if not self.training or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        share = self.momentum or 1 / self.num_batches_tracked.item()
+        for running, current in ((self.running_mean, mean), (self.running_var, variance * (count / max(1, count - 1)))):
+            running.lerp_(current.to(running.dtype), share)  # type: ignore[union-attr, arg-type]

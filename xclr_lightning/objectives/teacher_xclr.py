@@ -37,7 +37,7 @@ class TeacherXCLR(ContrastiveModule):
     def samples(self, batch: dict[str, Any]) -> Samples:
         assert self.average is not None
         with torch.no_grad():
-            features = self._features(self.average.backbone, batch["views"].flatten(0, 1))
+            features = self._features(self.average["backbone"], batch["views"].flatten(0, 1))
         nodes = features.float().unflatten(0, batch["views"].shape[:2]).mean(0)
         return Samples(batch["index"], batch.get("labels"), nodes)
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xclr_lightning.distributed import gather_with_grad
-from xclr_lightning.losses import normalize_target, soft_weights
-from xclr_lightning.objectives.module import ContrastiveModule
+from xclr_lightning.distributed import gather_with_grad, world_size
+from xclr_lightning.losses import soft_weights
+from xclr_lightning.objectives.module import ContrastiveModule, check_comparable
 from xclr_lightning.objectives.samples import Samples
 
 
@@ -37,7 +37,8 @@ class WholeBatchModule(ContrastiveModule):
         return soft_weights(self.similarity(anchors.nodes, samples.nodes), self.target_temperature)
 
     def loss(self, z: Tensor, samples: Samples) -> Tensor:
+        check_comparable(len(z), z.shape[1] * world_size())
         keys = gather_with_grad(z.transpose(0, 1)).transpose(0, 1)
         everyone = samples.gathered()
         own = torch.arange(keys.shape[1], device=z.device)
-        return self.whole_loss(keys, normalize_target(self.target(everyone, everyone), own, len(z)))
+        return self.whole_loss(keys, self.probabilities(everyone, everyone, own, len(z)))

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xclr_lightning.errors import UserError
 from xclr_lightning.losses import soft_weights
+from xclr_lightning.objectives.caption_projection import take_width
 from xclr_lightning.objectives.module import ContrastiveModule
 from xclr_lightning.objectives.samples import Samples
 
@@ -26,9 +26,10 @@ class XCLR(ContrastiveModule):
     def __init__(self, target_temperature: float = 0.1, caption_view: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_temperature = target_temperature
-        # The width of the embeddings is the data's to say.
-        width = kwargs.get("projector", self.hparams["projector"])[-1]
-        self.caption_projector = nn.LazyLinear(width) if caption_view else None
+        self.caption_projector: nn.Module | None = None
+        if caption_view:
+            self.caption_projector = nn.LazyLinear(self.projector[-1].out_features)  # type: ignore[arg-type]
+            self.keep_average("backbone", "projector", "caption_projector")
 
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
         return soft_weights(self.similarity(anchors.nodes, samples.nodes), self.target_temperature)
@@ -37,13 +38,11 @@ class XCLR(ContrastiveModule):
         """Give the caption's projection its width, before there is an optimiser."""
         if self.caption_projector is not None and stage != "predict":
             graph = self.trainer.datamodule.graph  # type: ignore[attr-defined]
-            if graph is None or not graph.nodes(0).is_floating_point():
-                raise UserError("model.caption_view needs a data.graph of embeddings, such as CaptionGraph")
-            self.caption_projector(graph.nodes(0)[None])
+            take_width(self.versions("caption_projector"), graph, "model.caption_view")
 
     def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
         if self.caption_projector is not None:
-            captions = self.caption_projector(batch["nodes"].to(z.dtype))
+            captions = self.part("caption_projector")(batch["nodes"])
             z = torch.cat([z, captions[None].to(z.dtype)])
         return super().batch_loss(z, batch)
 
