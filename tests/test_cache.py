@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xclr_lightning.cache import atomic_folder, cache_dir
+from xclr_lightning.cache import atomic_file, atomic_folder, cache_dir
 from xclr_lightning.errors import UserError
 
 
@@ -62,3 +62,16 @@ def test_unwritable_parent_is_one_user_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot write to the cache .*file.*; set XCLR_CACHE"):
         atomic_folder(tmp_path / "file" / "target").__enter__()
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    target = tmp_path / "below" / "file"
+    with atomic_file(target, tmp_path / "scratch") as draft:
+        draft.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    interrupted = atomic_file(target, tmp_path / "scratch")
+    interrupted.__enter__().write_text("half")
+    assert not interrupted.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert target.read_text() == "new"
+    assert list((tmp_path / "scratch").iterdir()) == []

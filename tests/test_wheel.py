@@ -1,4 +1,4 @@
-"""The installed package finds its configs from any folder."""
+"""The installed package finds its configs from any folder, and has its data."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def test_wheel_carries_the_configs(tmp_path: Path) -> None:
+def test_wheel_carries_configs_and_data(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(tmp_path)]
     subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -19,4 +19,7 @@ def test_wheel_carries_the_configs(tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", path + code], check=True, capture_output=True, text=True, cwd=tmp_path
     ).stdout.strip()
+    for data in ("imagenet_hypernyms.csv", "LICENSE-WordNet.txt"):
+        place = Path("xclr_lightning") / "graphs" / "data" / data
+        assert (tmp_path / "site" / place).read_bytes() == (ROOT / place).read_bytes()
     assert found == str(tmp_path / "site" / "xclr_lightning" / "configs" / "objective" / "simclr.yaml")

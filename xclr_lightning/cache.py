@@ -30,9 +30,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        raise UserError(
-            f"cannot write to the cache {target.parent}: {error.strerror}; set XCLR_CACHE to a folder you may write to"
-        ) from error
+        raise _cannot_write(target.parent, error) from error
     try:
         draft.chmod(0o755)
         yield draft
@@ -43,3 +41,40 @@ def atomic_folder(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(target: Path, scratch: Path) -> Iterator[Path]:
+    """Yield a path that becomes the file ``target`` in one rename when the block ends well, and vanishes otherwise.
+
+    Args:
+        target: The file; its folders are made.
+        scratch: A folder on the same disk, where what a killed process leaves does no harm.
+
+    Raises:
+        UserError: The folders cannot be written.
+    """
+    try:
+        for folder in (target.parent, scratch):
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=scratch)
+    except FileNotFoundError:  # another process has removed a folder that was just made
+        raise
+    except OSError as error:
+        raise _cannot_write(target.parent, error) from error
+    os.close(handle)
+    draft = Path(name)
+    try:
+        draft.chmod(0o644)
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())  # or a power cut may leave the name without the content
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write to the cache {folder}: {error.strerror}; set XCLR_CACHE to a folder you may write to"
+    )

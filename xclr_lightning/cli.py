@@ -15,6 +15,11 @@ COMMANDS = {
     "predict": "features of the pictures in data.predict, written to the run folder",
 }
 
+GRAPH_COMMANDS = {
+    "build": "compute the graph of data.train and data.val, alone or shared under torchrun or srun",
+    "inspect": "what a graph holds and how soft it makes the target, of its folder or --config NAME; with a figure",
+}
+
 NO_ROOM = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS}
 
 HELP = """\
@@ -34,7 +39,8 @@ options of every command:
   --model.KEY VALUE     its settings: backbone, temperature, target_temperature, optimizer, lr, …
   --data.KEY VALUE      the data: train, val, captions, label, graph, batch_size, num_workers, view, …
   --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
-  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --similarity_figure
+  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --similarity_figure;
+                        --graph_report.sample 0 leaves out what is said of the graph before training
   --seed_everything N   the seed
   --print_config        print the whole config and stop
   --help_all            every option with its type, default and meaning
@@ -63,18 +69,34 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or {"-h", "--help"} & set(arguments):
-        commands = "\n".join(f"  {name:<20}  {text}" for name, text in COMMANDS.items())
+        every = COMMANDS | {f"graph {name}": text for name, text in GRAPH_COMMANDS.items()}
+        commands = "\n".join(f"  {name:<20}  {text}" for name, text in every.items())
         print(HELP.format(commands=commands, configs=", ".join(shipped_configs())))
         return 0
     if arguments == ["--version"]:
         print(__version__)
         return 0
-    if arguments[0] not in COMMANDS:
-        raise UserError(
-            f"no command {arguments[0]!r}: expected {', '.join(COMMANDS)}{did_you_mean(arguments[0], COMMANDS)}"
-        )
+    if arguments[0] == "graph":
+        _check_command("graph command", arguments[1] if len(arguments) > 1 else "", [*GRAPH_COMMANDS])
+    else:
+        _check_command("command", arguments[0], [*COMMANDS, "graph"])
     arguments = ["--help" if argument == "--help_all" else argument for argument in resolve_config_options(arguments)]
+    if arguments[0] == "graph":
+        if arguments[1] == "inspect":
+            from xclr_lightning.inspect_command import inspect
+
+            inspect(arguments[2:])
+            return 0
+        from xclr_lightning.graph_command import build
+
+        build(arguments[2:])
+        return 0
     from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
 
     run(arguments)
     return 0
+
+
+def _check_command(kind: str, given: str, known: list[str]) -> None:
+    if given not in known:
+        raise UserError(f"no {kind} {given!r}: expected {', '.join(known)}{did_you_mean(given, known)}")

@@ -9,13 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from lightning import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf.errors import OmegaConfBaseException
 
-from xclr_lightning.callbacks import KNN, ImageNet9, MITStates, SimilarityFigure, ZeroShot
+from xclr_lightning.callbacks import KNN, GraphReport, ImageNet9, MITStates, SimilarityFigure, ZeroShot
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
@@ -33,6 +34,7 @@ EVALUATIONS = {
     "imagenet9": ImageNet9,
     "mit_states": MITStates,
     "similarity_figure": SimilarityFigure,
+    "graph_report": GraphReport,
 }
 
 log = logging.getLogger(__name__)
@@ -127,7 +129,18 @@ class CLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
 
-def run(arguments: list[str]) -> None:
+class DataCLI(CLI):
+    """Reads a command line as ``fit`` does, and makes nothing of it but the data."""
+
+    def instantiate_classes(self) -> None:
+        config = self.config[self.config.subcommand]
+        self.datamodule = self._parser(self.subcommand).instantiate_classes(Namespace(data=config.data)).data
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        pass
+
+
+def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
     """Parse a command line and run it.
 
     Raises:
@@ -135,7 +148,7 @@ def run(arguments: list[str]) -> None:
     """
     _quiet()
     try:
-        CLI(arguments)
+        return cli(arguments)
     except OmegaConfBaseException as error:
         raise UserError(f"in a config: {str(error).splitlines()[0]}") from error
     except ValueError as error:

@@ -7,13 +7,13 @@ from tqdm import tqdm
 
 
 def progress_bar(total: int, description: str, unit: str, **options: Any) -> tqdm:
-    """A bar on stderr: redrawn in a terminal, a line now and then elsewhere."""
+    """A bar on stderr: redrawn in a terminal, a line now and then elsewhere; with rate and time left."""
     terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
         desc=description,
         unit=unit,
         mininterval=0.1 if terminal else 10,
-        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}]\n",
+        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} [{elapsed}, {remaining} left, {rate_fmt}]\n",
         **options,
     )

@@ -137,3 +137,12 @@ def test_labels_number_the_values(pictures):
     numbers, classes = labels(folder, "class")
     assert (numbers.tolist(), classes) == ([0, 1, 1, 2], ["a", "b", "c"])
     assert labels(folder, "class", ["c", "b"])[0].tolist() == [-1, 1, 1, 0]
+
+
+def test_captions_of_a_run_of_pictures(pictures):
+    root = pictures("a/0.png", "a/1.png", "b/2.png", "3.png")
+    folder = ImageFolder(root)
+    assert names(folder) == ["3.png", "a/0.png", "a/1.png", "b/2.png"]
+    assert folder.captions(slice(1, 4)) == ["a", "a", "b"]
+    with pytest.raises(UserError, match=r"no caption for .*3.png"):
+        folder.captions(slice(0, 2))

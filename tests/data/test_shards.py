@@ -172,3 +172,26 @@ def test_empty_and_missing_folder(tmp_path):
         Shards(tmp_path)
     with pytest.raises(UserError, match=r"no such file or folder"):
         Shards(tmp_path / "gone")
+
+
+def test_captions_of_a_run_of_samples(root):
+    source = Shards(root)
+    assert source.captions(slice(1, 4)) == source.captions()[1:4] == [f"caption é {i}" for i in (1, 2, 3)]
+    assert [source.captions(rows) for rows in source.parts().values()][1] == ["caption é 2"]
+
+
+def test_a_missing_caption_matters_to_its_own_run_only(root, write_shard, png):
+    write_shard(3, {"a.png": png(), "a.txt": b"a", "b.png": png()})
+    source = Shards(root)
+    assert len(source.captions(slice(0, 7))) == 7
+    with pytest.raises(UserError, match=r"1 of 2 pictures have no caption, first .*00003.tar/b"):
+        source.captions(source.parts()["00003"])
+
+
+def test_a_version_changes_with_its_shard(root, write_shard, png):
+    source = Shards(root)
+    before = [source.version(part) for part in source.parts()]
+    assert before == [Shards(root).version(part) for part in source.parts()]
+    write_shard(1, {"c.png": png(), "c.txt": b"another"})
+    after = [source.version(part) for part in source.parts()]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]

@@ -10,6 +10,7 @@ from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import features_of, projections
 from xclr_lightning.data.dataset import ViewsDataset
 from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
+from xclr_lightning.graphs.inspection.naming import distinctive
 
 
 class SimilarityFigure(Evaluation):
@@ -114,7 +115,7 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
         for edge in group.diff().nonzero().flatten().tolist():
             axis.axhline(edge + 0.5, color="white", linewidth=1)
             axis.axvline(edge + 0.5, color="white", linewidth=1)
-    axes[0].set_yticks(range(len(rows)), _distinctive([names[i] for i in rows]), fontsize=7)
+    axes[0].set_yticks(range(len(rows)), distinctive([names[i] for i in rows]), fontsize=7, parse_math=False)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("similarity, in deviations above the mean of all pairs\ntitles: above unrelated captions", fontsize=8)
     return figure
@@ -125,13 +126,3 @@ def _standardised(matrix: Tensor) -> Tensor:
     i, j = torch.triu_indices(len(matrix), len(matrix), offset=1)
     deviation, mean = torch.std_mean(matrix[i, j])
     return (matrix - mean) / deviation.clamp_min(1e-6)
-
-
-def _distinctive(names: list[str], longest: int = 28) -> list[str]:
-    """Drop the words that all names begin with, and the end of long names."""
-    words = [name.split() for name in names]
-    shared = 0
-    while all(len(name) > shared + 1 for name in words) and len({name[shared] for name in words}) == 1:
-        shared += 1
-    short = [" ".join(name[shared:]) for name in words]
-    return [name if len(name) <= longest else name[: longest - 1] + "…" for name in short]

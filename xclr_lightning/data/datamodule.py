@@ -1,20 +1,22 @@
 """The one DataModule: pictures, their views, and the similarity graph that rides along."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
 from xclr_lightning.data.locate import open_source
+from xclr_lightning.data.neighbour_batches import neighbour_sampler
 from xclr_lightning.data.photometric import Photometric
 from xclr_lightning.data.source import Source, labels
 from xclr_lightning.data.views import EvalView, RandomCropView, View
 from xclr_lightning.errors import UserError
-from xclr_lightning.graphs import GraphSource, SimilarityGraph
+from xclr_lightning.graphs import GraphSource, NeighbourGraph, NeighbourListGraph, SimilarityGraph
 
 
 class GraphDataModule(LightningDataModule):
@@ -31,6 +33,8 @@ class GraphDataModule(LightningDataModule):
         captions: CSV file with the columns file_name and caption, for a folder of pictures without a ``metadata.csv``.
         label: Field with a sample's class, for objectives that need one.
         graph: The similarity graph; computed before training where it is missing.
+        neighbour_share: Share of a training batch that is there as a neighbour of another sample, 0 … 1.
+        neighbours: Nearest captions, or whatever ``graph`` embeds, among which these are drawn.
         batch_size: Samples a step, over all processes together.
         num_workers: Worker processes a device that read pictures.
         num_views: Views a sample.
@@ -47,6 +51,8 @@ class GraphDataModule(LightningDataModule):
         captions: str | None = None,
         label: str | None = None,
         graph: GraphSource | None = None,
+        neighbour_share: float = 0.0,
+        neighbours: int = 4,
         batch_size: int = 256,
         num_workers: int = 4,
         num_views: int = 2,
@@ -57,10 +63,18 @@ class GraphDataModule(LightningDataModule):
         super().__init__()
         self.train, self.val, self.predict = train, val, predict
         self.captions, self.label, self.graph_source = captions, label, graph
+        if not 0 <= neighbour_share <= 1 or neighbours < 1:
+            raise UserError(
+                f"data.neighbour_share {neighbour_share}, data.neighbours {neighbours}: expected a share from 0 to 1, "
+                "of at least 1 neighbour"
+            )
+        self.neighbour_share, self.neighbours = neighbour_share, neighbours
+        self.neighbour_source = self._neighbour_source() if neighbour_share else None
         self.batch_size, self.num_workers, self.num_views = batch_size, num_workers, num_views
         self.view, self.augment = view or RandomCropView(), augment
         self.eval_view = eval_view or EvalView()
         self.graph_folder: Path | None = None
+        self._neighbour_lists: NeighbourGraph | None = None
         self._datasets: dict[str, ViewsDataset] = {}
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
@@ -73,9 +87,15 @@ class GraphDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Compose the demo and compute graphs where they are missing, in one process a machine."""
         predicting = self.trainer is not None and self.trainer.predicting
-        for path in (self.train, self.val):
-            if path and self.graph_source and not predicting:
-                self.graph_source.prepare(self._source(path))
+        if self.graph_source and not predicting:
+            for source in self.graph_sources().values():
+                self.graph_source.prepare(source)
+            if self.neighbour_source:
+                self.neighbour_source.prepare(self._source(self.train))
+
+    def graph_sources(self) -> dict[str, Source]:
+        """The samples that the graph is computed for, by the setting that names them: ``train``, and ``val`` if set."""
+        return {split: self._source(path) for split, path in (("train", self.train), ("val", self.val)) if path}
 
     def setup(self, stage: str) -> None:
         """Open pictures, labels and graph, in every process."""
@@ -94,6 +114,10 @@ class GraphDataModule(LightningDataModule):
             )
             if split == "train":
                 self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None
+                if self.neighbour_source:
+                    self._neighbour_lists = self.neighbour_source.open(source)
+                elif isinstance(graph, NeighbourGraph):
+                    graph.warn_if_rare(self.batch_size)
 
     @property
     def graph(self) -> SimilarityGraph | None:
@@ -144,6 +168,13 @@ class GraphDataModule(LightningDataModule):
             collate_fn=collate_pictures,
         )
 
+    def _neighbour_source(self) -> NeighbourListGraph:
+        if self.graph_source is None:
+            raise UserError("data.neighbour_share needs a data.graph of embeddings, such as CaptionGraph")
+        if isinstance(self.graph_source, NeighbourListGraph):
+            return self.graph_source
+        return NeighbourListGraph(self.graph_source, k=self.neighbours)
+
     def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
         processes = self.trainer.world_size if self.trainer else 1
         if self.batch_size < 2:
@@ -158,10 +189,21 @@ class GraphDataModule(LightningDataModule):
                 f"data.{split} has {len(dataset)} pictures, fewer than data.batch_size {self.batch_size}: "
                 "no batch is full; lower the batch size"
             )
+        sampler: DistributedSampler | None = None
+        if shuffle and self._neighbour_lists is not None:
+            sampler = neighbour_sampler(
+                self._neighbour_lists, self.neighbours, self.neighbour_share, self.batch_size, self.trainer
+            )
+        elif processes > 1:
+            # Lightning's own would repeat samples to fill the last batch.
+            seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+            rank = self.trainer.global_rank  # type: ignore[union-attr]
+            sampler = DistributedSampler(dataset, processes, rank, shuffle, seed, drop_last=True)
         return DataLoader(
             dataset,
             batch_size=self.batch_size // processes,
-            shuffle=shuffle,
+            shuffle=shuffle and sampler is None,
+            sampler=sampler,
             # Losses compare the samples of a batch: a smaller last one would be another task.
             drop_last=True,
             num_workers=self.num_workers,

@@ -52,9 +52,10 @@ class ImageFolder(Source):
     def keys(self) -> np.ndarray:
         return self._files
 
-    def captions(self) -> list[str]:
-        captions = self._fields.get("caption", self._fields["class"])
-        if missing := next((name for name, caption in zip(self._names(), captions, strict=True) if not caption), None):
+    def captions(self, rows: slice = slice(None)) -> list[str]:
+        captions = self._fields.get("caption", self._fields["class"])[rows]
+        if "" in captions:
+            missing = os.fsdecode(self._files[rows][captions.index("")])
             raise UserError(
                 f"no caption for {self.path / missing}: put pictures in one subfolder a class, or give a CSV file with "
                 f"the columns file_name and caption as data.captions or {self.path / CAPTION_FILE}"

@@ -54,17 +54,22 @@ class Shards(Source):
             for shard, start, end in zip(self._shards, starts, self._ends.tolist(), strict=True)
         }
 
+    def version(self, part: str) -> str:
+        state = (self.path / f"{part}.tar").stat()
+        return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
+
     def keys(self) -> np.ndarray:
         return self._keys
 
-    def captions(self) -> list[str]:
-        absent = np.flatnonzero(self._members["txt"]["size"] == 0)
+    def captions(self, rows: slice = slice(None)) -> list[str]:
+        numbers = range(len(self))[rows]
+        absent = np.flatnonzero(self._members[rows]["txt"]["size"] == 0)
         if len(absent):
             raise UserError(
-                f"{len(absent)} of {len(self)} pictures have no caption, first {self._name(int(absent[0]))}: "
+                f"{len(absent)} of {len(numbers)} pictures have no caption, first {self._name(numbers[absent[0]])}: "
                 "expected a .txt beside each picture in the tar"
             )
-        return [self._read(i, "txt").decode("utf-8", errors="replace").strip() for i in range(len(self))]
+        return [self._read(i, "txt").decode("utf-8", errors="replace").strip() for i in numbers]
 
     def fields(self, name: str) -> list[str]:
         values = []

@@ -35,13 +35,17 @@ class Source(ABC):
     def parts(self) -> dict[str, slice]:
         """Consecutive runs of samples stored together, by name: a tar shard each, or the whole folder."""
 
+    def version(self, part: str) -> str | None:
+        """Something that changes whenever a part's file does; None where that cannot be told without reading it."""
+        return None
+
     @abstractmethod
     def keys(self) -> np.ndarray:
         """Each sample's key, unique in its part. Shape: ``(len,)``, bytes."""
 
     @abstractmethod
-    def captions(self) -> list[str]:
-        """Each sample's caption.
+    def captions(self, rows: slice = slice(None)) -> list[str]:
+        """Captions of all samples, or of a run of them.
 
         Raises:
             UserError: A sample has none.

@@ -1,7 +1,9 @@
 """The seam between graphs and everything else: a graph is two methods."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -28,9 +30,26 @@ class Captioned(Protocol):
 
     def parts(self) -> dict[str, slice]: ...
 
+    def version(self, part: str) -> str | None: ...
+
     def keys(self) -> np.ndarray: ...
 
-    def captions(self) -> Sequence[str]: ...
+    def captions(self, rows: slice = ...) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one process did for a graph.
+
+    Attributes:
+        folder: Where the graph is; None while other processes have shares of it to finish.
+        encoded: Values that this process computed; 0 where all were there.
+        seconds: What that took, without loading a model.
+    """
+
+    folder: Path | None
+    encoded: int = 0
+    seconds: float = 0.0
 
 
 class GraphSource(ABC):
@@ -42,6 +61,11 @@ class GraphSource(ABC):
     @abstractmethod
     def prepare(self, data: Captioned) -> Path:
         """Compute and store the graph unless it is there; called in one process a machine. Returns its folder."""
+
+    def build(self, data: Captioned, rank: int, world: int) -> Built:
+        """Compute one process's share of the graph; by default the first of them computes all of it."""
+        start = time.perf_counter()
+        return Built(self.prepare(data), 0, time.perf_counter() - start) if rank == 0 else Built(None)
 
     @abstractmethod
     def open(self, data: Captioned) -> SimilarityGraph:

@@ -1,22 +1,21 @@
 """A graph from captions: a sentence encoder's embeddings, computed once for each distinct caption."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from xclr_lightning.cache import cache_dir
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Built, Captioned, GraphSource
 from xclr_lightning.graphs.build import EmbeddingBuild, Encode
 from xclr_lightning.graphs.embedding import EmbeddingGraph, GaussianGraph
-from xclr_lightning.graphs.encoder import Precision, SentenceEncoder
+from xclr_lightning.graphs.encoder import Encoder, Model, Precision, sentence_transformer
 from xclr_lightning.graphs.fingerprint import fingerprint
+from xclr_lightning.graphs.folder import graph_folder
 from xclr_lightning.graphs.location import folder_revision, hub_revision, model_location
 from xclr_lightning.graphs.store import FORM, UNIT_LENGTH, load_embeddings
+from xclr_lightning.progress import progress_bar
 
 
 class CaptionGraph(GraphSource):
@@ -51,7 +50,7 @@ class CaptionGraph(GraphSource):
         prompt: str | None = None,
         precision: Precision = "float32",
         devices: list[str] | None = None,
-        batch_size: int = 256,
+        batch_size: int = 128,
         metric: Literal["cosine", "euclidean"] = "cosine",
         bandwidth: float | None = None,
         truncated: int | None = None,
@@ -63,7 +62,10 @@ class CaptionGraph(GraphSource):
             (batch_size < 1, f"batch_size {batch_size}: at least 1"),
             (truncated is not None and truncated < 1, f"truncated {truncated}: at least 1 word, or null for all"),
             (not 0 <= shuffled <= 1, f"shuffled {shuffled} is not a share from 0 to 1"),
-            (metric == "euclidean" and not (bandwidth or 0) > 0, f"bandwidth {bandwidth}: metric euclidean needs h > 0"),
+            (
+                metric == "euclidean" and not (bandwidth or 0) > 0,
+                f"bandwidth {bandwidth}: euclidean needs one above 0",
+            ),
             (metric == "cosine" and bandwidth is not None, f"bandwidth {bandwidth} is for metric euclidean"),
         ):
             if wrong:
@@ -79,15 +81,15 @@ class CaptionGraph(GraphSource):
     def build(self, data: Captioned, rank: int, world: int) -> Built:
         """Encode one process's share of the captions; whoever finishes last puts the graph in its place."""
         facts = self._facts(data)
-        folder = self._folder(facts)
+        folder = graph_folder({**FORM, **facts})
         facts.setdefault("revision", hub_revision(self.encoder))
-        return EmbeddingBuild(
-            folder, data, facts, self.sentences, self.load_encoder, self.shuffled, self.seed
-        ).run(rank, world)
+        return EmbeddingBuild(folder, data, facts, self.sentences, self.load_encoder, self.shuffled, self.seed).run(
+            rank, world
+        )
 
     def open(self, data: Captioned) -> EmbeddingGraph:
         facts = self._facts(data)
-        stored = load_embeddings(self._folder(facts), data, facts)
+        stored = load_embeddings(graph_folder({**FORM, **facts}), data, facts)
         if self.bandwidth:
             return GaussianGraph(stored.parts, stored.vector, bandwidth=self.bandwidth)
         return EmbeddingGraph(stored.parts, stored.vector)
@@ -100,12 +102,18 @@ class CaptionGraph(GraphSource):
 
     def load_encoder(self) -> Encode:
         """Load what turns sentences into vectors as they are stored, of unit length unless the metric is Euclidean."""
-        unit = self.metric == "cosine"
-        return SentenceEncoder(self.encoder, self.prompt, self.precision, self.devices, self.batch_size, unit)
+        devices: list[str | None] = [*self.devices] if self.devices else [None]
+        return Encoder([self.load_model(device) for device in devices], self.batch_size, unit=self.metric == "cosine")
+
+    def load_model(self, device: str | None) -> Model:
+        """Load one copy of the encoder; to be overridden for encoders of another kind."""
+        return sentence_transformer(self.encoder, self.prompt, self.precision, device)
 
     def encode(self, sentences: list[str]) -> np.ndarray:
-        """Vectors of sentences as they are stored. Shape: ``(n, d)``, float32."""
-        return self.load_encoder()(sentences, lambda count: None)
+        """Vectors of sentences as they are stored, with a progress bar. Shape: ``(n, d)``, float32."""
+        encode = self.load_encoder()
+        with progress_bar(len(sentences), "encoding captions", "caption") as bar:
+            return encode(sentences, bar.update)
 
     def _facts(self, data: Captioned) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -128,7 +136,3 @@ class CaptionGraph(GraphSource):
         if revision := folder_revision(model_location(self.encoder)):
             facts["revision"] = revision
         return facts
-
-    def _folder(self, facts: dict[str, Any]) -> Path:
-        name = hashlib.sha256(json.dumps({**FORM, **facts}, sort_keys=True).encode()).hexdigest()[:16]
-        return cache_dir() / "graphs" / name

@@ -43,14 +43,16 @@ def folder_revision(location: str) -> str | None:
     digest = hashlib.sha256()
     for path in files:
         state = path.stat()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path, state.st_size, state.st_mtime_ns)}\0".encode())
+        digest.update(
+            f"{path.relative_to(folder).as_posix()}\0{_sha256(path, state.st_size, state.st_mtime_ns)}\0".encode()
+        )
     return f"sha256:{digest.hexdigest()}"
 
 
 def hub_revision(name: str) -> str | None:
     """Commit of the copy of a hub's model that this machine has; None where it has none."""
     from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import HFValidationError
 
     try:
         file = try_to_load_from_cache(name if "/" in name else f"sentence-transformers/{name}", "config.json")

@@ -150,7 +150,8 @@ def _block_(logits: Tensor, views: int, target: Tensor, own: Tensor | None) -> T
         logits.scatter_(1, column, -torch.inf)
     total = logits.exp_().sum(dim=1, keepdim=True)
     loss = (mass * total.log()[:, 0] - reached.flatten()).sum()
-    logits.mul_(mass[:, None] / total).view(-1, b, views, n).sub_(target[:, None])
+    by_view, share = logits.view(-1, b, views, n), (mass[:, None] / total).view(-1, b, 1, 1)
+    torch.addcmul((-target)[:, None].expand_as(by_view), by_view, share, out=by_view)
     if own is not None:
         logits.scatter_(1, column, 0)
     return loss

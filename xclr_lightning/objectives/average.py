@@ -31,8 +31,8 @@ class WeightAverage(nn.Module):
 
     def update(self, module: nn.Module) -> None:
         """Take in the weights of a module with these parts after a step; the first call copies them."""
-        names = list(self.parts.module)  # type: ignore[arg-type]
-        self.parts.update_parameters(nn.ModuleDict({name: getattr(module, name) for name in names}))
+        parts = {name: getattr(module, name) for name, _ in self.parts.module.named_children()}
+        self.parts.update_parameters(nn.ModuleDict(parts))
 
 
 def fit_to(state: dict[str, Any], average: WeightAverage | None) -> None:

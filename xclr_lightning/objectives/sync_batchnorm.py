@@ -61,4 +61,4 @@ class GatheredBatchNorm(_BatchNorm):
         self.num_batches_tracked.add_(1)
         share = self.momentum or 1 / self.num_batches_tracked.item()
         for running, current in ((self.running_mean, mean), (self.running_var, variance * (count / max(1, count - 1)))):
-            running.lerp_(current.to(running.dtype), share)  # type: ignore[union-attr, arg-type]
+            running.lerp_(current.to(running.dtype), share)  # type: ignore[union-attr]
