@@ -39,7 +39,7 @@ class DotProduct:
 
 
 def graphed(objective: type[ContrastiveModule]) -> type[ContrastiveModule]:
-    return type(objective.__name__, (DotProduct, objective), {})
+    return type(f"Graphed{objective.__name__}", (DotProduct, objective), {})
 
 
 OBJECTIVES: dict[str, Callable[..., ContrastiveModule]] = {
@@ -216,7 +216,7 @@ def test_training_is_that_of_the_joined_batch(name, optimizer, ranks, alone):
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if not name.startswith(("VICReg", "Barlow"))])
 def test_ranks_see_different_losses(name, ranks):
     losses = torch.stack([result[name, "sgd"]["losses"] for result in ranks])
-    assert (losses.std(0) > 1e-3 * losses.mean(0)).all()
+    assert (losses.std(0) > 1e-5 * losses.mean(0)).all()
 
 
 def test_weights_move(alone):

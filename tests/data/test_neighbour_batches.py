@@ -71,8 +71,8 @@ def test_the_share_of_neighbours_is_about_what_was_asked_for_in_all_batches(shar
     by_chance = np.mean([brought_along(order(0, seed), BATCH) for seed in range(10)]) / BATCH
     assert by_chance < 0.05
     assert least <= found.mean() <= share + by_chance + 0.02
-    # The end of an epoch is no poorer than its beginning.
-    assert abs(found[:, :5].mean() - found[:, -5:].mean()) < 0.1
+    # No stretch of an epoch is poorer than another: a batch says next to nothing of the following one.
+    assert np.corrcoef(found[:, :-1].ravel(), found[:, 1:].ravel())[0, 1] < 0.3
 
 
 def test_no_share_is_a_plain_shuffle():

@@ -63,14 +63,16 @@ def few_are_many(monkeypatch):
 
 
 @pytest.mark.usefixtures("few_are_many")
-def test_many_vectors_are_searched_among_clusters_and_their_recall_is_true():
+@pytest.mark.parametrize("first", [1, 4])
+def test_many_vectors_are_searched_among_clusters_and_their_recall_is_true(first, monkeypatch):
     pytest.importorskip("faiss")
+    monkeypatch.setattr(ivf_search, "FIRST", first)
     stored = clustered(3000, dimension=48)
     ids, found = lists(3000, 12)
     facts = find_neighbours(parts(stored), ids, found, recall=0.9)
     expected = cosines(stored)
     assert facts["search"] == "ivf"
-    assert 1 <= facts["probed"] < facts["clusters"]
+    assert 1 < facts["probed"] < facts["clusters"]
     # Whatever was found, its similarity is exact, and lists are in order and without their own vector.
     np.testing.assert_allclose(np.take_along_axis(expected, ids.astype(np.int64), 1), found, atol=2e-6)
     assert (np.diff(found, axis=1) <= 0).all()
@@ -116,6 +118,7 @@ def test_a_search_that_falls_short_says_so(monkeypatch, caplog):
     ids, found = lists(3000, 10)
     facts = find_neighbours(UnitVectors([clustered(3000, clusters=3)]), ids, found)
     assert facts["recall_at_10"] < 0.99
+    assert facts["search"] == "ivf"
     assert f"found {facts['recall_at_10']:.4f} of the nearest ten, less than 0.99" in caplog.text
 
 
@@ -131,3 +134,13 @@ def test_without_faiss_the_search_is_exact_and_says_what_would_be_faster(monkeyp
     assert_exact(ids, found, stored, np.arange(1001))
     with pytest.raises(UserError, match=r"needs FAISS: pip install 'xclr-lightning\[faiss\]'"):
         find_neighbours(parts(stored), ids, found, search="ivf")
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_where_neighbours_are_in_all_clusters_all_pairs_are_compared():
+    pytest.importorskip("faiss")
+    stored = np.random.default_rng(0).standard_normal((1500, 24)).astype(np.float16)  # no clusters
+    ids, found = lists(1500, 10)
+    assert find_neighbours(parts(stored), ids, found) == {"search": "exact", "recall_at_10": 1.0}
+    assert_exact(ids, found, stored, np.arange(1500))
+    assert find_neighbours(parts(stored), ids, found, search="ivf")["search"] == "ivf"
