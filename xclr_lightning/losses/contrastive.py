@@ -141,16 +141,19 @@ def _block_(logits: Tensor, views: int, target: Tensor, own: Tensor | None) -> T
         column = (view * n + own.repeat(query_views))[:, None]
         mass -= target.gather(1, own[:, None])[:, 0].repeat(query_views)
         logits.scatter_(1, column, -torch.inf)
-    logits.sub_(logits.amax(dim=1, keepdim=True))
+    largest, at = logits.max(dim=1, keepdim=True)
+    logits.sub_(largest)
     if own is not None:
         logits.scatter_(1, column, 0)  # for the sum under the target, as 0 · inf is NaN
     # Measured from the largest logit, so that a small loss is not the difference of two large numbers.
     reached = torch.stack([(part.view(b, views, n) @ target[:, :, None]).sum(dim=(1, 2)) for part in logits.split(b)])
     if own is not None:
         logits.scatter_(1, column, -torch.inf)
-    total = logits.exp_().sum(dim=1, keepdim=True)
-    loss = (mass * total.log()[:, 0] - reached.flatten()).sum()
-    by_view, share = logits.view(-1, b, views, n), (mass[:, None] / total).view(-1, b, 1, 1)
+    # The largest term is 1, beside which small ones would vanish from a sum.
+    rest = logits.exp_().scatter_(1, at, 0).sum(dim=1, keepdim=True)
+    logits.scatter_(1, at, 1)
+    loss = (mass * rest.log1p()[:, 0] - reached.flatten()).sum()
+    by_view, share = logits.view(-1, b, views, n), (mass[:, None] / (1 + rest)).view(-1, b, 1, 1)
     torch.addcmul((-target)[:, None].expand_as(by_view), by_view, share, out=by_view)
     if own is not None:
         logits.scatter_(1, column, 0)
