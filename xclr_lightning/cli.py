@@ -39,7 +39,8 @@ options of every command:
   --model.KEY VALUE     its settings: backbone, temperature, target_temperature, optimizer, lr, …
   --data.KEY VALUE      the data: train, val, captions, label, graph, batch_size, num_workers, view, …
   --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
-  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --similarity_figure;
+  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --agreement,
+                        --similarity_figure;
                         --graph_report.sample 0 leaves out what is said of the graph before training
   --seed_everything N   the seed
   --print_config        print the whole config and stop

@@ -10,29 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt
 from lightning import Trainer
+from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf.errors import OmegaConfBaseException
 
-from xclr_lightning.callbacks import KNN, GraphReport, ImageNet9, MITStates, SimilarityFigure, ZeroShot
+from xclr_lightning.callbacks import KNN, Agreement, GraphReport, ImageNet9, MITStates, SimilarityFigure, ZeroShot
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
 from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder, without_secrets
 from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
+from xclr_lightning.checkpoint_io import AtomicCheckpointIO
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import ContrastiveModule
 from xclr_lightning.parsing import Parser
 from xclr_lightning.pretrained import weights_to_come
+from xclr_lightning.resume import going_on, option
 
 EVALUATIONS = {
     "knn": KNN,
     "zero_shot": ZeroShot,
     "imagenet9": ImageNet9,
     "mit_states": MITStates,
+    "agreement": Agreement,
     "similarity_figure": SimilarityFigure,
     "graph_report": GraphReport,
 }
@@ -44,9 +49,9 @@ class CLI(LightningCLI):
     """``fit``, ``validate``, ``test`` and ``predict``, with the evaluations as config groups of their own."""
 
     def __init__(self, arguments: list[str]) -> None:
-        self._arguments = arguments
+        self._arguments = arguments = going_on(arguments)
         self._checkpoint = None
-        if path := _option(arguments, "ckpt_path"):
+        if path := option(arguments, "ckpt_path"):
             self._checkpoint = checkpoint_model(path)
         with tempfile.TemporaryDirectory() as folder:
             if self._checkpoint:
@@ -79,7 +84,18 @@ class CLI(LightningCLI):
         self.trainer.test(verbose=False, **kwargs)
 
     def add_arguments_to_parser(self, parser: Any) -> None:
-        parser.add_argument("--run_dir", type=str | None, default=None, help="Where the run is written.")
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="Where the run is written; fit goes on from the last checkpoint there.",
+        )
+        parser.add_argument(
+            "--save_every_n_steps",
+            type=NonNegativeInt,
+            default=0,
+            help="Write checkpoints/last.ckpt so often, besides at each epoch's end; 0 for not.",
+        )
         for name, evaluation in EVALUATIONS.items():
             parser.add_lightning_class_args(evaluation, name)
 
@@ -115,13 +131,11 @@ class CLI(LightningCLI):
         given = config.callbacks or []
         given = given if isinstance(given, list) else [given]
         if config.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in given):
-            last = ModelCheckpoint(
-                folder / "checkpoints",
-                filename="last",
-                enable_version_counter=False,
-                save_on_train_epoch_end=True,  # by default it waits for validation, which need not run every epoch
-            )
-            self.trainer_defaults["callbacks"].append(last)
+            self.trainer_defaults["callbacks"] += _checkpoints(folder, self._get(self.config, "save_every_n_steps"))
+        if not any(isinstance(plugin, CheckpointIO) for plugin in config.plugins or []):
+            kwargs["plugins"] = [*(config.plugins or []), AtomicCheckpointIO()]
+        if config.default_root_dir is None:
+            kwargs["default_root_dir"] = folder  # where Lightning puts what it saves when SLURM takes the machine away
         if config.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
         kwargs["enable_progress_bar"] = False  # Console has its own
@@ -159,15 +173,12 @@ def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
         raise cause or error from None
 
 
-def _option(arguments: list[str], name: str) -> str | None:
-    """The last value given for ``--name``."""
-    value = None
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
-        if argument == f"--{name}":
-            value = following
-        elif argument.startswith(f"--{name}="):
-            value = argument.partition("=")[2]
-    return value
+def _checkpoints(folder: Path, every_n_steps: int) -> list[ModelCheckpoint]:
+    """What writes ``checkpoints/last.ckpt``: at an epoch's end, and every few steps if wanted."""
+    place: dict[str, Any] = {"dirpath": folder / "checkpoints", "filename": "last", "enable_version_counter": False}
+    # By default it waits for validation, which need not run every epoch.
+    writers = [ModelCheckpoint(**place, save_on_train_epoch_end=True)]
+    return writers + ([ModelCheckpoint(**place, every_n_train_steps=every_n_steps)] if every_n_steps else [])
 
 
 def _run_name(arguments: list[str]) -> str:

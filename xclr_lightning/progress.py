@@ -6,7 +6,7 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress_bar(total: int, description: str, unit: str, **options: Any) -> tqdm:
+def progress_bar(total: int | None, description: str, unit: str, **options: Any) -> tqdm:
     """A bar on stderr: redrawn in a terminal, a line now and then elsewhere; with rate and time left."""
     terminal = sys.stderr.isatty()
     return tqdm(

@@ -9,15 +9,11 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms import v2
 
-from xclr_lightning.data import Photometric, RandomCropView
 from xclr_lightning.losses import xclr_loss
 from xclr_lightning.objectives import XCLR, ContrastiveModule, SimCLR
 
@@ -110,23 +106,3 @@ def test_training_step() -> None:
 
     ratios = sorted(step(xclr) / step(simclr) for _ in range(21))
     print(f"\nTraining step, X-CLR over SimCLR: {ratios[10]:.3f} (median of 21 pairs)")
-
-
-def test_views() -> None:
-    rng = np.random.default_rng(0)
-    pictures = [Image.fromarray(rng.integers(0, 256, (375, 500, 3), dtype=np.uint8)) for _ in range(32)]
-    colour = v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8)
-    blur = v2.RandomApply([v2.GaussianBlur(23, (0.1, 2.0))], 0.5)
-    steps = [v2.RandomResizedCrop(224, (0.08, 1.0)), v2.RandomHorizontalFlip(), colour, v2.RandomGrayscale(0.2), blur]
-    torchvision = v2.Compose([*steps, v2.PILToTensor()])
-    crop, photometric = RandomCropView(224), Photometric()
-
-    def mine() -> None:
-        photometric(torch.stack([crop(picture) for picture in pictures]))
-
-    def theirs() -> None:
-        torch.stack([torchvision(picture) for picture in pictures])
-
-    own, peer = seconds(mine), seconds(theirs)
-    print(f"\nSimCLR views of 500 × 375 pictures: {len(pictures) / own:.0f} a second, "
-          f"{peer / own:.1f} × torchvision's transforms one by one")  # fmt: skip

@@ -1,6 +1,8 @@
 """A tiny data set as a user would have it, and the command line to run on it."""
 
 import csv
+import io
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,26 @@ def benchmarks(tmp_path: Path, pictures: Path) -> Path:
 def copy(picture: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(picture.read_bytes())
+
+
+@pytest.fixture
+def shards(tmp_path: Path, pictures: Path) -> Callable[[], Path]:
+    """The pictures again, as four tar shards of unequal size."""
+
+    def write() -> Path:
+        root = tmp_path / "shards"
+        root.mkdir()
+        files = sorted(pictures.rglob("*.png"))
+        for number, stop in enumerate((3, 8, 12, 16)):
+            with tarfile.open(root / f"{number:05d}.tar", "w") as tar:
+                for index in range((0, 3, 8, 12)[number], stop):
+                    for suffix, content in (("png", files[index].read_bytes()), ("txt", NOUNS[index % 4].encode())):
+                        member = tarfile.TarInfo(f"{index:09d}.{suffix}")
+                        member.size = len(content)
+                        tar.addfile(member, io.BytesIO(content))
+        return root
+
+    return write
 
 
 @pytest.fixture

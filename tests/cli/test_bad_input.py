@@ -1,6 +1,7 @@
 """Wrong input ends in one clear line and status 2, never in a traceback."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ def test_config_file(cli, tmp_path: Path, config: Path, text: str, words: list[s
         ("--data.val", "nowhere", ["nowhere"]),
         ("--data.batch_size", "64", ["16 pictures", "batch_size 64"]),
         ("--data.batch_size", "1", ["batch_size 1", "at least 2"]),
+        ("--data.train_share", "0", ["train_share 0", "above 0"]),
+        ("--data.train_share", "0.3", ["train_share 0.3 of data.train has 5 pictures", "batch_size 8"]),
+        ("--data.epoch_samples", "5", ["5 samples fill no batch of 8"]),
+        ("--data.shards_at_once", "0", ["shards_at_once 0", "at least 1"]),
+        ("--data.max_skipped", "2", ["max_skipped 2", "from 0 to 1"]),
         ("--model.backbone", "resnet5O", ["resnet5O", "did you mean"]),
         ("--imagenet9.root", ".", ["imagenet9.bank"]),
         ("--mit_states.root", ".", ["release_dataset"]),
@@ -102,10 +108,28 @@ def test_a_bad_picture_is_skipped_counted_and_reported(cli, config: Path, pictur
     (pictures / "fruit" / "00.png").write_bytes(b"no picture")
     outcome = cli("fit", "--config", config, "--run_dir", "run")
     assert outcome.status == 0, outcome.err
-    assert "1 unreadable picture" in outcome.err
+    assert "epoch 1: skipped pictures that cannot be read: 1 UnidentifiedImageError; such as" in outcome.err
     assert "00.png" in outcome.err
     with open("run/metrics.csv", newline="") as file:
         assert [float(row["data/bad_pictures"]) for row in csv.DictReader(file)] == [1.0]
+
+
+def test_many_bad_pictures_stop_the_run(cli, config: Path, pictures: Path) -> None:
+    for name in ("fruit/00.png", "fruit/01.png"):
+        (pictures / name).write_bytes(b"no picture")
+    few = cli("fit", "--config", config, "--data.max_skipped", 0.2)
+    assert few.status == 0, few.err
+    many = cli("fit", "--config", config, "--data.max_skipped", 0.1)
+    refused(many, "2 pictures cannot be read (2 UnidentifiedImageError), more than data.max_skipped 0.1")
+
+
+def test_many_samples_left_out_stop_the_run_before_it_starts(cli, config: Path, shards: Callable[[], Path]) -> None:
+    root = shards()
+    broken = root / "00003.tar"
+    broken.write_bytes(broken.read_bytes()[:2000])  # within its second sample
+    assert cli("fit", "--config", config, "--data.train", root).status == 0
+    few = cli("fit", "--config", config, "--data.train", root, "--data.max_skipped", 0.01)
+    refused(few, "data.train", "are left out (1 truncated shard)", "data.max_skipped 0.01")
 
 
 def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path) -> None:

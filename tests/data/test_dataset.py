@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
-from xclr_lightning.data.source import BadImage
+from xclr_lightning.data.decode import BadImage
 from xclr_lightning.data.views import EvalView, RandomCropView, View
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import EmbeddingGraph
@@ -22,10 +22,22 @@ class Pictures:
     def __len__(self) -> int:
         return self.count
 
-    def image(self, index: int):
+    def open(self, index: int):
         if index in self.bad:
-            raise BadImage(f"picture {index}: broken")
+            raise BadImage("broken")
         return Image.new("RGB", (10, 12), (index, index, index))
+
+    def name(self, index: int) -> str:
+        return f"picture {index}"
+
+    def image(self, index: int):
+        try:
+            return self.open(index)
+        except BadImage as error:
+            raise BadImage(f"{self.name(index)}: {error}") from error
+
+    def captions(self, rows: slice) -> list[str]:
+        return [f"picture {index}" for index in range(self.count)[rows]]
 
 
 class Counting(View):
@@ -57,9 +69,50 @@ def test_labels_and_nodes_ride_along():
     assert batch["labels"].dtype == batch["index"].dtype == torch.int64
     assert (batch["nodes"].tolist(), batch["nodes"].dtype) == ([[0, 1], [1, 0], [0, -1]], torch.float32)
     assert batch["bad"] == []
-    texts = ViewsDataset(Pictures(3), RandomCropView(4), 2, captions=["a", "b", "c"])
-    assert collate([texts[2], texts[0]])["captions"] == ["c", "a"]
-    assert set(collate([ViewsDataset(Pictures(1), RandomCropView(4), 2)[0]])) == {"views", "index", "bad"}
+    texts = ViewsDataset(Pictures(3), RandomCropView(4), 2, captions=True)
+    assert collate([texts[2], texts[0]])["captions"] == ["picture 2", "picture 0"]
+    assert set(collate([ViewsDataset(Pictures(1), RandomCropView(4), 2)[0]])) == {"views", "index", "seed", "bad"}
+
+
+class Dice(View):
+    """A view that is all chance."""
+
+    def __call__(self, image) -> torch.Tensor:
+        return torch.randint(256, (3, 2, 2), dtype=torch.uint8)
+
+
+def test_seed_sweep_and_number_decide_how_a_sample_is_drawn():
+    def drawn(seed: int, asked: int | tuple[int, int]) -> list:
+        return ViewsDataset(Pictures(6), Dice(), 2, seed=seed)[asked]["views"].tolist()
+
+    first = drawn(0, (3, 0))
+    torch.manual_seed(5)
+    assert drawn(0, (3, 0)) == drawn(0, 3) == first
+    assert first[0] != first[1]  # two views of one sample
+    others = [drawn(0, (3, 1)), drawn(0, (4, 0)), drawn(1, (3, 0))]
+    assert all(other != first for other in others)
+    assert others[0] != others[1] != others[2]
+
+
+def test_drawing_a_sample_leaves_other_chance_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    dataset, found = ViewsDataset(Pictures(6), Dice(), 2), []
+    for number in range(3):
+        found.append(torch.rand(()))
+        dataset[number]
+    assert torch.equal(torch.stack(found), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_workers_do_not_matter(workers):
+    dataset = ViewsDataset(Pictures(12), Dice(), 2)
+    loader = DataLoader(dataset, 4, num_workers=workers, collate_fn=collate)
+    alone = [collate([dataset[i] for i in range(start, start + 4)]) for start in (0, 4, 8)]
+    for batch, expected in zip(loader, alone, strict=True):
+        assert torch.equal(batch["views"], expected["views"])
+        assert batch["seed"] == expected["seed"]
 
 
 def test_an_unreadable_picture_is_replaced_by_the_next():

@@ -1,11 +1,17 @@
 """Pictures in folders: which files count, where captions come from, what is refused in one line."""
 
 import os
+import pickle
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
+from xclr_lightning.data.decode import BadImage
 from xclr_lightning.data.folder import ImageFolder
-from xclr_lightning.data.source import BadImage, labels
+from xclr_lightning.data.source import labels
 from xclr_lightning.errors import UserError
 
 
@@ -70,6 +76,88 @@ def test_captions_and_fields_from_a_csv_file(place, pictures):
     assert folder.fields("class") == ["", ""]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_captions_are_joined_to_many_pictures(suffix, tmp_path, monkeypatch):
+    """In any order of the rows, over more than one block of them."""
+    rng = np.random.default_rng(0)
+    names = [f"{number % 10}/{number:05d}.jpg" for number in rng.permutation(70_000)]
+    monkeypatch.setattr("xclr_lightning.data.folder.scan", lambda root: (sorted(map(os.fsencode, names)), set()))
+    captions = {name: f"picture {number % 977}" if number % 700 else "" for number, name in enumerate(names)}
+    table = pa.table({"file_name": list(captions), "caption": list(captions.values()), "number": range(len(names))})
+    path = tmp_path / f"captions{suffix}"
+    (csv.write_csv if suffix == ".csv" else pq.write_table)(table, path)
+    kept = sorted(name for name, caption in captions.items() if caption)
+    for _ in range(2):  # joined, and then from the cache
+        folder = ImageFolder(tmp_path, path)
+        assert len(pickle.dumps(folder)) < 1000
+        assert folder.keys().tolist() == [name.encode() for name in kept]
+        assert folder.captions() == [captions[name] for name in kept]
+        assert [names[int(number)] for number in folder.fields("number")] == kept
+        assert folder.fields("class") == [name[0] for name in kept]
+        assert folder.skipped == {"no caption": 100}
+
+
+def test_a_join_is_made_again_when_pictures_or_rows_change(pictures):
+    root = pictures("1.png", "2.png")
+    (root / "metadata.csv").write_text("file_name,caption\n1.png,one\n2.png,two\n3.png,three\n")
+    assert ImageFolder(root).captions() == ["one", "two"]
+    (root / "2.png").rename(root / "3.png")
+    assert ImageFolder(root).captions() == ["one", "three"]
+    (root / "metadata.csv").write_text("file_name,caption\n1.png,uno\n3.png,tres\n")
+    assert ImageFolder(root).captions() == ["uno", "tres"]
+
+
+def test_texts_beside_pictures_are_captions(pictures):
+    root = pictures("a/1.png", "a/2.jpg", "b/3.png", "b/4.png")
+    (root / "a" / "1.txt").write_text("\ufeff a dog, été\n", encoding="utf-8")
+    (root / "b" / "3.txt").write_text("a cat")
+    (root / "b" / "4.txt").write_text("\n")
+    (root / "b" / "notes.txt").write_text("no picture's")
+    folder = ImageFolder(root)
+    assert names(folder) == ["a/1.png", "b/3.png"]
+    assert folder.captions() == ["a dog, été", "a cat"]
+    assert folder.fields("class") == ["a", "b"]
+    assert folder.skipped == {"no caption": 2}
+    (root / "metadata.csv").write_text("file_name,caption\na/1.png,1\na/2.jpg,2\nb/3.png,3\nb/4.png,4\n")
+    assert ImageFolder(root).captions() == ["1", "2", "3", "4"]
+
+
+def test_empty_texts_beside_pictures(pictures):
+    root = pictures("1.png")
+    (root / "1.txt").touch()
+    with pytest.raises(UserError, match=r"none of the 1 pictures below .* has a caption"):
+        ImageFolder(root)
+
+
+def test_a_link_that_leads_back_is_not_followed(pictures):
+    root = pictures("a/1.png", "b/2.png")
+    (root / "a" / "back").symlink_to(root)
+    (root / "b" / "a").symlink_to(root / "a")
+    assert names(ImageFolder(root)) == ["a/1.png", "b/2.png", "b/a/1.png"]
+
+
+def test_a_folder_named_as_a_picture(pictures):
+    assert names(ImageFolder(pictures("a.png/1.png"))) == ["a.png/1.png"]
+
+
+def test_a_file_is_no_folder(pictures):
+    with pytest.raises(UserError, match=r"1.png cannot be read as a folder: Not a directory"):
+        ImageFolder(pictures("1.png") / "1.png")
+
+
+def test_order_and_classes_as_pathlib_has_them(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in rng.permutation(300):
+        path = tmp_path / ["n01", "n01-x", "n01.y", "n02/deep", "."][number % 5] / f"n_{number}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.JPEG"))
+    folder = ImageFolder(tmp_path)
+    assert names(folder) == found
+    assert folder.fields("class") == [os.path.dirname(name) for name in found]
+    assert ImageFolder(tmp_path / "n02").captions() == ["deep"] * 60
+
+
 def test_fewer_rows_than_pictures(pictures):
     root = pictures("1.png", "2.png", "3.png", "4.png")
     (root / "metadata.csv").write_text("file_name,caption\n3.png,three\n")
@@ -84,7 +172,8 @@ def test_fewer_rows_than_pictures(pictures):
         (b"name,caption\n1.png,one\n", "columns file_name and caption expected, found name, caption"),
         (b"", "columns file_name and caption expected, found none"),
         ("file_name,caption\n1.png,été\n".encode("latin-1"), "cannot be read .*UTF-8 is expected"),
-        (b"file_name,caption\n1.png,\n", r"no caption for .*1.png: put pictures in one subfolder a class"),
+        (b"file_name,caption\n1.png,\n", r"none of the 1 pictures below .* has a caption"),
+        (b"file_name,caption\n,x\n,y\n1.png,a\n./1.png,b\n", r"metadata.csv names 1.png in row 3 and again in row 4"),
     ],
 )
 def test_bad_csv_file(content, words, pictures):

@@ -1,132 +1,185 @@
-"""Every operation on a batch is torchvision's on each picture, with a draw of its own."""
+"""What is drawn for a picture has torchvision's distribution, and is what happens to it, alone or in a batch."""
 
 import pytest
 import torch
+from torchvision.transforms import ColorJitter, GaussianBlur
 from torchvision.transforms.v2 import functional as tv
 
 from xclr_lightning.data import photometric
+from xclr_lightning.data.blur import gaussian_blur_
+from xclr_lightning.data.colour import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_
 from xclr_lightning.data.photometric import Photometric
+from xclr_lightning.errors import UserError
 
-OPERATIONS = {
-    "brightness": (photometric.adjust_brightness, tv.adjust_brightness, [0.0, 0.2, 1.0, 1.8]),
-    "contrast": (photometric.adjust_contrast, tv.adjust_contrast, [0.0, 0.2, 1.0, 1.8]),
-    "saturation": (photometric.adjust_saturation, tv.adjust_saturation, [0.0, 0.2, 1.0, 1.8]),
-    "hue": (photometric.adjust_hue, tv.adjust_hue, [-0.5, -0.2, 0.0, 0.13]),
-    "blur": (
-        lambda images, sigma: photometric.gaussian_blur(images, sigma, 5),
-        lambda image, sigma: tv.gaussian_blur(image, [5, 5], [sigma, sigma]),
-        [0.1, 0.5, 1.0, 2.0],
-    ),
-}
-
-
-def colours() -> torch.Tensor:
-    """Four pictures with black, white, grey and pure colours among their pixels, ``(4, 3, 9, 11)`` in [0, 1]."""
-    images = torch.rand(4, 3, 9, 11)
-    images[:, :, 0, :8] = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3).T
-    images[:, :, 1] = images[:, :1, 1]
-    return images
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_operation_is_torchvisions(name):
-    ours, theirs, strengths = OPERATIONS[name]
-    images = colours()
-    expected = torch.stack([theirs(image, strength) for image, strength in zip(images, strengths, strict=True)])
-    torch.testing.assert_close(ours(images.clone(), torch.tensor(strengths)), expected, rtol=0, atol=2e-6)
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_operation_leaves_its_input_alone_and_its_range_whole(name):
-    operation, _, strengths = OPERATIONS[name]
-    images = colours()
-    before = images.clone()
-    result = operation(images, torch.tensor(strengths))
-    assert torch.equal(images, before)
-    assert result.min() >= -1e-6
-    assert result.max() <= 1 + 1e-6
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_operation_makes_nothing_on_another_device(name):
-    operation, _, strengths = OPERATIONS[name]
-    assert operation(colours().to("meta"), torch.tensor(strengths, device="meta")).device.type == "meta"
-
-
-def test_grey_is_torchvisions():
-    images = colours()
-    torch.testing.assert_close(photometric.grey(images), tv.rgb_to_grayscale(images))
-
-
-def batch(count: int = 64) -> torch.Tensor:
-    """The same picture over and over, uint8."""
-    return torch.randint(256, (1, 3, 24, 24), dtype=torch.uint8).repeat(count, 1, 1, 1)
-
-
+DRAWS = 10_000
+JITTER = (adjust_brightness_, adjust_contrast_, adjust_saturation_, adjust_hue_)  # in torchvision's numbering
 NEVER = {"jitter_probability": 0.0, "grey": 0.0, "blur": 0.0}
+
+
+def test_jitter_draws_torchvisions_strengths():
+    stats = pytest.importorskip("scipy.stats")
+    jitter = ColorJitter(0.8, 0.8, 0.8, 0.2)
+    ranges = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
+    theirs = torch.tensor([ColorJitter.get_params(*ranges)[1:] for _ in range(DRAWS)], dtype=torch.float64)
+    plans = Photometric(jitter_probability=1.0).draw(DRAWS)
+    for number, operation in enumerate(JITTER):
+        ours = [strength for plan in plans for done, strength in plan[:4] if done is operation]
+        assert len(ours) == DRAWS
+        assert stats.ks_2samp(ours, theirs[:, number].numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("jitter", [0.5, 2.0])
+def test_strengths_scale_as_those_of_torchvision(jitter):
+    expected = ColorJitter(0.8 * jitter, 0.8 * jitter, 0.8 * jitter, 0.2 * jitter)
+    ranges = (expected.brightness, expected.contrast, expected.saturation, expected.hue)
+    plans = Photometric(jitter=jitter, jitter_probability=1.0).draw(DRAWS)
+    for operation, (low, high) in zip(JITTER, ranges, strict=True):
+        drawn = [strength for plan in plans for done, strength in plan[:4] if done is operation]
+        assert (min(drawn), max(drawn)) == pytest.approx((low, high), abs=1e-3 * (high - low))
+
+
+def test_each_picture_has_its_own_order_of_the_jitter():
+    stats = pytest.importorskip("scipy.stats")
+    plans = Photometric(jitter_probability=1.0).draw(DRAWS)
+    counts: dict[tuple, int] = {}
+    for plan in plans:
+        order = tuple(JITTER.index(operation) for operation, _ in plan[:4])
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 24
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-3
+
+
+def test_orders_and_strengths_are_independent():
+    stats = pytest.importorskip("scipy.stats")
+    plans = Photometric(jitter_probability=1.0, blur=1.0).draw(DRAWS)
+    strengths = [[dict(plan[:4])[operation] for plan in plans] for operation in JITTER]
+    strengths += [[[operation for operation, _ in plan[:4]].index(JITTER[0]) for plan in plans]]
+    strengths += [[plan[5][1] for plan in plans]]
+    correlation = stats.spearmanr(torch.tensor(strengths).T.numpy()).statistic
+    assert abs(correlation[~torch.eye(6, dtype=torch.bool).numpy()]).max() < 0.04  # four standard errors
+
+
+def test_rates_are_binomial_and_independent():
+    stats = pytest.importorskip("scipy.stats")
+    plans = Photometric().draw(DRAWS)
+    gates = [
+        [plan[0] is not None for plan in plans],
+        [bool(plan[4]) for plan in plans],
+        [bool(plan[5]) for plan in plans],
+    ]
+    for gate, rate in zip(gates, (0.8, 0.2, 0.5), strict=True):
+        assert stats.binomtest(sum(gate), DRAWS, rate).pvalue > 1e-3
+    for first, second, rate in ((0, 1, 0.16), (0, 2, 0.4), (1, 2, 0.1)):
+        both = sum(a and b for a, b in zip(gates[first], gates[second], strict=True))
+        assert stats.binomtest(both, DRAWS, rate).pvalue > 1e-3
+
+
+def test_blur_draws_torchvisions_deviations():
+    stats = pytest.importorskip("scipy.stats")
+    theirs = [GaussianBlur.get_params(0.1, 2.0) for _ in range(DRAWS)]
+    ours = [plan[5][1] for plan in Photometric(blur=1.0).draw(DRAWS)]
+    assert stats.ks_2samp(ours, theirs).pvalue > 1e-3
+
+
+def one_by_one(image: torch.Tensor, plan: list) -> torch.Tensor:
+    """Torchvision's functions on one picture, in the order of its plan."""
+    taps = max(3, image.shape[-1] // 20 * 2 + 1)
+    theirs = {
+        adjust_brightness_: tv.adjust_brightness,
+        adjust_contrast_: tv.adjust_contrast,
+        adjust_saturation_: tv.adjust_saturation,
+        adjust_hue_: tv.adjust_hue,
+        gaussian_blur_: lambda image, sigma: tv.gaussian_blur(image, [taps, taps], [sigma, sigma]),
+    }
+    image = image.float() / 255
+    for operation, strength in filter(None, plan):
+        image = theirs[operation](image, strength)
+    return image
+
+
+@pytest.mark.parametrize("shape", [(40, 16, 16), (9, 31, 47), (5, 150, 150), (3, 400, 300)])
+def test_result_is_torchvisions_of_what_was_drawn(shape):
+    images = torch.randint(256, (shape[0], 3, *shape[1:]), dtype=torch.uint8)
+    before, augment = images.clone(), Photometric()
+    torch.manual_seed(7)
+    plans = augment.draw(len(images))
+    torch.manual_seed(7)
+    result = augment(images)
+    expected = torch.stack([one_by_one(image, plan) for image, plan in zip(images, plans, strict=True)])
+    assert torch.equal(images, before)
+    assert (result.shape, result.dtype) == (images.shape, torch.float32)
+    # Each of six steps rounds; contrast and saturation nearly double what came before.
+    torch.testing.assert_close(result, expected, rtol=0, atol=3e-5)
+
+
+@pytest.mark.parametrize("pixels", [1, 16 * 16 * 5, 2**30])
+def test_result_does_not_depend_on_how_many_are_augmented_at_a_time(pixels, monkeypatch):
+    images = torch.randint(256, (24, 3, 16, 16), dtype=torch.uint8)
+    torch.manual_seed(3)
+    expected = Photometric()(images)
+    monkeypatch.setattr(photometric, "CPU_PIXELS", pixels)
+    torch.manual_seed(3)
+    torch.testing.assert_close(Photometric()(images), expected, rtol=0, atol=1e-5)
+
+
+def test_a_picture_does_not_depend_on_the_others():
+    images = torch.randint(256, (12, 3, 20, 20), dtype=torch.uint8)
+    torch.manual_seed(5)
+    expected = Photometric()(images)
+    changed = torch.cat([images[:6], torch.zeros(14, 3, 20, 20, dtype=torch.uint8)])
+    torch.manual_seed(5)
+    torch.testing.assert_close(Photometric()(changed)[:6], expected[:6], rtol=0, atol=1e-5)
+
+
+def test_same_seed_same_result():
+    images = torch.randint(256, (8, 3, 24, 24), dtype=torch.uint8)
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        results.append(Photometric()(images))
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
 
 
 @pytest.mark.parametrize("settings", [NEVER, {**NEVER, "jitter": 0.0, "jitter_probability": 1.0}])
 def test_nothing_happens_at_probability_zero(settings):
-    images = batch()
-    assert torch.equal(Photometric(**settings)(images), images / 255)
+    images = torch.randint(256, (64, 3, 24, 24), dtype=torch.uint8)
+    torch.testing.assert_close(Photometric(**settings)(images), images / 255, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("setting", ["jitter_probability", "blur"])
 def test_every_picture_gets_its_own_draw_at_probability_one(setting):
-    images = batch(32)
-    result = Photometric(**{**NEVER, setting: 1.0})(images)
-    assert not (result == images / 255).flatten(1).all(dim=1).any()
+    images = torch.randint(256, (1, 3, 24, 24), dtype=torch.uint8).repeat(32, 1, 1, 1)
+    result = Photometric(**{**NEVER, setting: 1.0}, sigma=(0.5, 2.0))(images)  # weaker blurs leave a picture as it is
+    assert not torch.isclose(result, images / 255, atol=1e-6).flatten(1).all(dim=1).any()
     assert len(result.unique(dim=0)) == 32
 
 
-def test_grey_at_probability_one():
-    images = batch(8)
-    result = Photometric(**{**NEVER, "grey": 1.0})(images)
-    torch.testing.assert_close(result, tv.rgb_to_grayscale(images / 255, num_output_channels=3))
-
-
-@pytest.mark.parametrize("setting", ["jitter_probability", "grey", "blur"])
-def test_probabilities_are_shares_of_the_batch(setting):
-    images = torch.randint(256, (1, 3, 4, 4), dtype=torch.uint8).repeat(4000, 1, 1, 1)
-    result = Photometric(**{**NEVER, setting: 0.3})(images)
-    changed = ~torch.isclose(result, images / 255, atol=1e-6).flatten(1).all(dim=1)
-    assert 0.25 < changed.float().mean() < 0.35
-
-
-def test_jitter_draws_torchvisions_strengths(monkeypatch):
-    drawn = {}
-
-    def record(name: str):
-        def operation(images: torch.Tensor, *strengths) -> torch.Tensor:
-            drawn[name], *drawn["kernel"] = strengths
-            return images
-
-        return operation
-
-    for name in ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue", "gaussian_blur"):
-        monkeypatch.setattr(photometric, name, record(name))
-    Photometric(jitter_probability=1.0, grey=0.0, blur=1.0)(torch.zeros(4000, 3, 40, 40, dtype=torch.uint8))
-    factor = (0.2, 1.8)
-    ranges = {"adjust_brightness": factor, "adjust_contrast": factor, "adjust_saturation": factor}
-    for name, (low, high) in {**ranges, "adjust_hue": (-0.2, 0.2), "gaussian_blur": (0.1, 2.0)}.items():
-        assert drawn[name].shape == (4000,)
-        assert low <= drawn[name].min() < low + 0.01 * (high - low)
-        assert high - 0.01 * (high - low) < drawn[name].max() <= high
-        assert drawn[name].mean().item() == pytest.approx((low + high) / 2, abs=0.03 * (high - low))
-    assert drawn["kernel"] == [5]  # a tenth of the side, and odd
-
-
-@pytest.mark.parametrize("size", [(2, 2), (16, 48), (224, 224)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 70), (16, 48), (224, 224)])
 def test_output_is_float32_in_range(size):
     images = torch.randint(256, (4, 3, *size), dtype=torch.uint8)
-    before = images.clone()
     result = Photometric(jitter_probability=1.0, grey=0.5, blur=1.0)(images)
     assert (result.shape, result.dtype) == (images.shape, torch.float32)
-    assert torch.equal(images, before)
     assert result.min() >= -1e-6
     assert result.max() <= 1 + 1e-6
 
 
 def test_an_empty_batch_stays_empty():
     assert Photometric()(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)).shape == (0, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"jitter": -1.0}, r"data.augment.jitter -1.0: .* from 0 to 2.5"),
+        ({"jitter": 3.0}, r"data.augment.jitter 3.0"),
+        ({"jitter_probability": 1.5}, r"data.augment.jitter_probability 1.5: .* from 0 to 1"),
+        ({"grey": -0.1}, r"data.augment.grey -0.1"),
+        ({"blur": 2.0}, r"data.augment.blur 2.0"),
+        ({"sigma": (0.0, 2.0)}, r"data.augment.sigma \[0.0, 2.0\]: .* positive"),
+        ({"sigma": (2.0, 0.1)}, r"data.augment.sigma \[2.0, 0.1\]: .* lower one first"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(settings, words):
+    with pytest.raises(UserError, match=words):
+        Photometric(**settings)

@@ -1,125 +1,129 @@
-"""Crops have torchvision's distribution and pixels; evaluation views have their size."""
+"""Views are crops of the picture, drawn from torch's generator alone, by whatever class a config names."""
+
+import io
 
 import numpy as np
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from PIL import Image
-from torchvision.transforms import RandomResizedCrop, v2
+from torch import nn
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tv
 
 from xclr_lightning.data import views as module
-from xclr_lightning.data.views import EvalView, RandomCropView, random_box, stack_views
-
-DRAWS = 10_000
-
-
-def statistics(boxes: list[tuple[int, int, int, int]], width: int, height: int) -> dict[str, torch.Tensor]:
-    """Share of the area, log of the ratio, and place between the borders, ``(n,)`` each."""
-    left, top, right, bottom = torch.tensor(boxes, dtype=torch.float64).T
-    w, h = right - left, bottom - top
-    free = (w < width) & (h < height)
-    return {
-        "area": w * h / (width * height),
-        "ratio": (w / h).log(),
-        "x": (left / (width - w))[free],
-        "y": (top / (height - h))[free],
-    }
+from xclr_lightning.data.crop import resized_crop
+from xclr_lightning.data.views import EvalView, RandomCropView, TransformView, View
+from xclr_lightning.errors import UserError
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "min_scale"), [(120, 90, 0.08), (90, 200, 0.08), (64, 64, 0.5), (400, 40, 0.08)]
-)
-def test_boxes_are_torchvisions(width, height, min_scale):
-    stats = pytest.importorskip("scipy.stats")
-    ours = [random_box(width, height, min_scale) for _ in range(DRAWS)]
-    shape = torch.empty(3, height, width)
-    theirs = []
-    for _ in range(DRAWS):
-        top, left, h, w = RandomResizedCrop.get_params(shape, [min_scale, 1.0], [3 / 4, 4 / 3])
-        theirs.append((left, top, left + w, top + h))
-    expected = statistics(theirs, width, height)
-    for name, values in statistics(ours, width, height).items():
-        assert stats.ks_2samp(values.numpy(), expected[name].numpy()).pvalue > 1e-3, name
+def jpeg(image: Image.Image, quality: int = 95) -> Image.Image:
+    """Opened, not decoded."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 500), (500, 1), (2, 3), (1000, 20), (7, 31)])
-@pytest.mark.parametrize("min_scale", [0.001, 0.08, 1.0])
-def test_boxes_lie_within_the_picture(width, height, min_scale):
-    for _ in range(300):
-        left, top, right, bottom = random_box(width, height, min_scale)
-        assert 0 <= left < right <= width
-        assert 0 <= top < bottom <= height
+def ramp(width: int = 200, height: int = 100) -> Image.Image:
+    """Brighter towards the right."""
+    return Image.fromarray(np.tile(np.linspace(0, 255, width).astype(np.uint8)[None, :, None], (height, 1, 3)))
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "expected"), [(300, 30, (130, 0, 170, 30)), (30, 300, (0, 130, 30, 170)), (60, 60, None)]
-)
-def test_where_no_draw_fits_the_centre_is_taken(width, height, expected):
-    box = random_box(width, height, 1.0)
-    if expected is None:  # a square is its own largest crop of ratio 1, drawn or not
-        assert (box[2] - box[0]) * (box[3] - box[1]) >= 0.99 * 3600
-    else:
-        assert box == expected
+def seeded(seed: int, image: Image.Image, view: View, count: int = 2) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return view.several(image, count)
 
 
-def fixed(monkeypatch, box, flip: bool, turn: float = 0.5) -> None:
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_view_is_a_crop_resized_or_its_mirror_image(opened, make_picture, monkeypatch):
+    box = (10, 20, 110, 95)
     monkeypatch.setattr(module, "random_box", lambda *_: box)
-    monkeypatch.setattr(module.torch, "rand", lambda _: torch.tensor([turn, 0.0 if flip else 1.0]))
+    image = jpeg(make_picture(200, 150)) if opened else make_picture(200, 150)
+    views = RandomCropView(32).several(image, 40)
+    expected = resized_crop(torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1), box, 32)
+    assert (views.shape, views.dtype) == ((40, 3, 32, 32), torch.uint8)
+    straight = (views.int() - expected.int()).abs().flatten(1).amax(dim=1) <= 1
+    mirrored = (views.int() - expected.flip(2).int()).abs().flatten(1).amax(dim=1) <= 1
+    assert (straight ^ mirrored).all()
+    assert straight.any()
+    assert mirrored.any()
 
 
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("box", [(10, 20, 110, 95), (0, 0, 200, 150), (50, 60, 70, 75)])
-def test_pixels_are_a_crop_resized(box, flip, make_picture, monkeypatch):
-    fixed(monkeypatch, box, flip)
-    image = make_picture(200, 150)
-    expected = tv.resize(tv.pil_to_tensor(image.crop(box)), [32, 32], antialias=True)
-    expected = expected.flip(2) if flip else expected
-    view = RandomCropView(32)(image)
-    assert view.dtype == torch.uint8
-    # At the border Pillow also reads what lies just outside the box.
-    assert (view.int() - expected.int()).abs()[:, 1:-1, 1:-1].max() <= 1
+def test_half_of_the_views_are_flipped():
+    stats = pytest.importorskip("scipy.stats")
+    views = RandomCropView(2).several(ramp(64, 48), 10_000)
+    flipped = int((views[:, 0, 0, 0] > views[:, 0, 0, -1]).sum())
+    assert stats.binomtest(flipped, len(views), 0.5).pvalue > 1e-3
 
 
-def smooth_picture(size: int) -> Image.Image:
-    rows, columns = np.mgrid[:size, :size] / size
-    channels = [rows, columns, 0.5 + 0.5 * np.sin(4 * rows + 3 * columns)]
-    return Image.fromarray((255 * np.stack(channels, axis=2)).astype(np.uint8))
+def test_views_of_a_picture_differ():
+    views = RandomCropView(8).several(ramp(), 400)
+    assert len(views.unique(dim=0)) > 390
 
 
-@pytest.mark.parametrize("box", [(20, 30, 84, 94), (10, 10, 190, 180)])
-@pytest.mark.parametrize("degrees", [0, 30, -90])
-def test_turned_crop_is_that_of_the_turned_picture(box, degrees, monkeypatch):
-    image = smooth_picture(200)
-    fixed(monkeypatch, box, flip=False, turn=1.0)
-    view = RandomCropView(32, rotation=degrees)(image) if degrees else RandomCropView(32, rotation=1e-9)(image)
-    turned = image.rotate(degrees, Image.Resampling.BILINEAR).resize((32, 32), Image.Resampling.BILINEAR, box=box)
-    difference = (view.int() - tv.pil_to_tensor(turned).int()).abs().float()
-    # Edges of the black corners fall on slightly different pixels.
-    assert difference.quantile(0.95) <= 4
+VIEWS = {
+    "crop": RandomCropView(16),
+    "turned": RandomCropView(16, rotation=20),
+    "imagenet policy": RandomCropView(16, transforms=[v2.AutoAugment()]),
+    "own": TransformView([v2.RandomResizedCrop(16), v2.RandomHorizontalFlip(), v2.RandAugment()]),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_seed_decides_the_views(name, make_picture):
+    image, view = make_picture(60, 40), VIEWS[name]
+    first = seeded(1, image, view, 4)
+    assert first.shape == (4, 3, 16, 16)
+    assert torch.equal(seeded(1, image, view, 4), first)
+    assert not torch.equal(seeded(2, image, view, 4), first)
+
+
+@pytest.mark.parametrize("name", ["crop", "turned"])
+def test_one_view_is_the_first_of_several(name, make_picture):
+    image = make_picture(60, 40)
+    torch.manual_seed(4)
+    assert torch.equal(VIEWS[name](image), seeded(4, image, VIEWS[name], 1)[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (2, 2)])
+@pytest.mark.parametrize("name", VIEWS)
+def test_extreme_pictures(size, name, make_picture):
+    assert VIEWS[name].several(make_picture(*size), 3).shape == (3, 3, 16, 16)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "I;16"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_pictures_of_any_mode(mode, name, make_picture):
+    image = make_picture(40, 30)
+    image = Image.fromarray(np.full((30, 40), 900, np.uint16)) if mode == "I;16" else image.convert(mode)
+    assert torch.equal(seeded(3, image, VIEWS[name]), seeded(3, image.convert("RGB"), VIEWS[name]))
 
 
 def test_rotation_stays_within_its_range(monkeypatch, make_picture):
     angles = []
-    crop = module._turned_crop
-    monkeypatch.setattr(module, "_turned_crop", lambda *args: angles.append(args[3]) or crop(*args))
-    stack_views(make_picture(), RandomCropView(8, rotation=20), 400)
+    crop = module.turned_crop
+    monkeypatch.setattr(module, "turned_crop", lambda *args: angles.append(args[3]) or crop(*args))
+    RandomCropView(8, rotation=20).several(make_picture(), 400)
     assert max(np.abs(np.degrees(angles))) <= 20
     assert min(angles) < -0.3 < 0.3 < max(angles)
 
 
-def test_views_differ_and_half_are_flipped():
-    image = Image.fromarray(np.tile(np.arange(0, 200, dtype=np.uint8)[None, :, None], (100, 1, 3)))
-    views = stack_views(image, RandomCropView(8), 400)
-    assert views.shape == (400, 3, 8, 8)
-    assert len({bytes(view.numpy().tobytes()) for view in views}) > 390
-    flipped = views[:, 0, 0, 0] > views[:, 0, 0, -1]
-    assert 150 < flipped.sum() < 250
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same():
+    rows, columns = np.mgrid[:1200, :1600]
+    channels = [columns / 1600, rows / 1200, 0.5 + 0.5 * np.sin(rows / 90 + columns / 70)]
+    image = Image.fromarray((255 * np.stack(channels, axis=2)).astype(np.uint8))
+    view, opened = RandomCropView(32, min_scale=0.3), jpeg(image)
+    small = seeded(1, opened, view, 8)
+    assert opened.width == 200  # an eighth: Pillow's picture is now that
+    difference = (small.int() - seeded(1, image, view, 8).int()).abs().float()
+    assert difference.mean() < 1.5
+    assert difference.max() <= 12
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 900), (900, 3)])
-@pytest.mark.parametrize("rotation", [0.0, 15.0])
-def test_extreme_pictures(size, rotation, make_picture):
-    assert RandomCropView(24, rotation=rotation)(make_picture(*size)).shape == (3, 24, 24)
+def test_an_ordinary_jpeg_is_decoded_whole(make_picture):
+    image = jpeg(make_picture(500, 375))
+    views = seeded(1, image, RandomCropView(224))
+    assert torch.equal(views, seeded(1, image.convert("RGB"), RandomCropView(224)))
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (40, 33), (1000, 10)])
@@ -131,6 +135,61 @@ def test_evaluation_view_is_the_centre(size, make_picture):
     assert torch.equal(view, v2.Compose(steps)(image))
 
 
+def test_evaluation_view_of_a_large_jpeg_is_exact(make_picture):
+    image = jpeg(make_picture(900, 700))
+    expected = EvalView(28, 32)(image.convert("RGB"))
+    assert torch.equal(EvalView(28, 32).several(jpeg(make_picture(900, 700)), 1)[0], expected)
+
+
 def test_evaluation_view_of_a_picture_of_the_right_size_is_the_picture(make_picture):
     image = make_picture(24, 24)
     assert torch.equal(EvalView(24, resize=None)(image), tv.pil_to_tensor(image))
+
+
+@pytest.mark.parametrize("policy", list(v2.AutoAugmentPolicy) if hasattr(v2, "AutoAugmentPolicy") else [])
+def test_policy_is_torchvisions_on_the_crop(policy, make_picture):
+    image, transform = make_picture(60, 40), v2.AutoAugment(policy)
+    plain = seeded(9, image, RandomCropView(16), 3)
+    expected = torch.stack([transform(view) for view in plain])  # goes on drawing where the crops left off
+    assert torch.equal(seeded(9, image, RandomCropView(16, transforms=[transform]), 3), expected)
+
+
+@pytest.mark.parametrize("short", ["RandomCropView", "TransformView"])
+def test_torchvisions_transforms_are_named_in_a_config(short, make_picture):
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--view", type=View)
+    policy = {"class_path": "torchvision.transforms.v2.AutoAugment", "init_args": {"policy": "CIFAR10"}}
+    crop = {"class_path": "torchvision.transforms.v2.RandomResizedCrop", "init_args": {"size": 16}}
+    settings = {
+        "RandomCropView": {"size": 16, "transforms": [policy]},
+        "TransformView": {"transforms": [crop, policy]},
+    }[short]
+    config = parser.parse_object({"view": {"class_path": f"xclr_lightning.data.views.{short}", "init_args": settings}})
+    view = parser.instantiate_classes(config).view
+    assert view.transforms[-1].policy.value == "cifar10"
+    assert view.several(make_picture(30, 20), 2).shape == (2, 3, 16, 16)
+    assert "CIFAR10" in parser.dump(config)
+
+
+class Half(nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image.half()
+
+
+@pytest.mark.parametrize(
+    ("view", "found"),
+    [
+        (RandomCropView(8, transforms=[Half()]), r"torch.float16 \(3, 8, 8\)"),
+        (TransformView([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]), r"torch.float32 \(3, 20, 30\)"),
+        (TransformView([v2.Grayscale()]), r"torch.uint8 \(1, 20, 30\)"),
+    ],
+)
+def test_transforms_that_give_something_else_are_refused(view, found, make_picture):
+    with pytest.raises(UserError, match=f"transforms gave {found}: expected a uint8 tensor"):
+        view.several(make_picture(30, 20), 1)
+
+
+@pytest.mark.parametrize("settings", [{"size": 0}, {"min_scale": 0.0}, {"min_scale": 8}])
+def test_a_setting_out_of_range_is_named(settings):
+    with pytest.raises(UserError, match=r"view of size \d+, min_scale [\d.]+: expected"):
+        RandomCropView(**settings)

@@ -82,20 +82,35 @@ def test_random_values_are_even_and_independent_of_numbers():
         assert abs(np.corrcoef(here.flatten(), next_to_it.flatten())[0, 1]) < 0.01
 
 
-def test_random_values_are_those_of_splitmix64():
+def test_random_values_of_samples_have_no_structure():
+    """The eigenvalues of such a matrix fill [−2, 2] standard deviations times √n; common factors would stand out."""
+    for numbers in (torch.arange(600), torch.arange(600) << 40):
+        values = random_similarity(numbers, numbers, seed=1).double()
+        noise = ((values - 0.5) * 12**0.5).fill_diagonal_(0)
+        eigenvalues = torch.linalg.eigvalsh(noise) / 600**0.5
+        assert 1.9 < eigenvalues.abs().max() < 2.1
+        assert (eigenvalues.abs() < 1).double().mean() == pytest.approx(0.609, abs=0.01)  # Wigner's semicircle
+
+
+def test_random_values_are_those_of_the_formula():
     def mix(x: int) -> int:
         x = (x + 0x9E3779B97F4A7C15) % 2**64
         x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
         x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
         return x ^ x >> 31
 
+    def signed(x: int) -> int:
+        return (x + 2**31) % 2**32 - 2**31
+
+    def value(x: int, y: int) -> float:
+        (high_x, low_x), (high_y, low_y) = (divmod(mix(z % 2**64 ^ start), 2**32) for z in (x, y))
+        bits = signed(low_x + low_y + high_x * high_y)
+        bits = signed((bits ^ bits >> 15) * 0x85EBCA6B)
+        return (bits >> 8) / 2**24 + 0.5
+
     start = int.from_bytes(hashlib.sha256(b"5").digest()[:8], "big")
     a, b = torch.tensor([0, -3, 2**62]), torch.tensor([9, -(2**63)])
-    expected = [
-        [(mix(mix(min(x, y) % 2**64 ^ start) ^ max(x, y) % 2**64) % 2**24) / 2**24 for y in b.tolist()]
-        for x in a.tolist()
-    ]
-    assert random_similarity(a, b, 5).tolist() == expected
+    assert random_similarity(a, b, 5).tolist() == [[value(x, y) for y in b.tolist()] for x in a.tolist()]
     # The first of SplitMix64's published sequence from the seed 0.
     assert mix(0) == 0xE220A8397B1DCDAF
 

@@ -8,7 +8,7 @@ import torch
 from classed import Classed, similarities
 
 from xclr_lightning.errors import UserError
-from xclr_lightning.graphs import MetadataGraph
+from xclr_lightning.graphs import MetadataGraph, gower
 from xclr_lightning.graphs.gower import encode_categories, encode_numbers, gower_similarity
 
 
@@ -55,6 +55,18 @@ def test_numbers_of_any_size(values):
     assert ((parts == -1) == ~known).all()
     assert (parts[known] >= 0).all()
     assert (parts[known] <= 2**30).all()
+
+
+def test_more_categories_than_can_be_told_apart(monkeypatch):
+    monkeypatch.setattr(gower, "CATEGORIES", 2)
+    assert encode_categories(["b", "", "a"]).tolist() == [1, -1, 0]
+    with pytest.raises(UserError, match=r"data.graph.categorical: a column has 3 categories, at most 2 can be told"):
+        encode_categories(["b", "", "a", "c"])
+
+
+def test_close_categories_and_distant_ones_differ_alike():
+    records = torch.tensor([[0], [1], [(1 << 24) - 2], [(1 << 24) - 1]], dtype=torch.int32)
+    assert torch.equal(gower_similarity(records, records, numeric=0), torch.eye(4))
 
 
 METADATA = "file_name,lat,camera,note\n2.png,10,a,x\n0.png,0,a,y\n./1.png,20,b,\n4.png,,b,\n3.png,20,,\n5.png,40,c,\n"

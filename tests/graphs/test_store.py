@@ -1,6 +1,7 @@
 """The embedding form on disk: half precision, a side file a part, joined by key, each distinct vector once."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from captioned import CAPTIONS, Captions, LetterCounts, ManyParts
 
 from xclr_lightning.graphs import store as module
 from xclr_lightning.graphs.manifest import check_files, read_manifest
-from xclr_lightning.graphs.store import StoredEmbeddings, vector_problem
+from xclr_lightning.graphs.store import StoredEmbeddings
+from xclr_lightning.graphs.unit_files import vector_problem
 
 
 @pytest.fixture
@@ -47,8 +49,10 @@ def test_the_description(folder):
 def test_what_was_encoded_can_be_read_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XCLR_CACHE", str(tmp_path))
     texts = ["ein Zug\nfährt", "", "a", "", "犬"]
-    folder = LetterCounts(template="t{}").prepare(Captions(texts))
-    assert list(StoredEmbeddings(folder).captions()) == ["tein Zug\nfährt", "t", "ta", "t犬"]
+    stored = StoredEmbeddings(LetterCounts(template="t{}").prepare(Captions(texts)))
+    assert stored.captions_of([3, 0, 1, 2, 0]) == ["t犬", "tein Zug\nfährt", "t", "ta", "tein Zug\nfährt"]
+    with pytest.raises(IndexError):
+        stored.captions_of([4])
 
 
 def test_opening_looks_at_a_sample_of_the_vectors_only(tmp_path, monkeypatch):
@@ -74,3 +78,16 @@ def test_half_precision_is_no_problem(dimension):
 def test_files_are_described_last(folder):
     names = json.loads((folder / "graph.json").read_text())["files"]
     assert "graph.json" not in names
+
+
+def test_an_open_graph_holds_nothing_a_sample(tmp_path, monkeypatch):
+    monkeypatch.setenv("XCLR_CACHE", str(tmp_path))
+
+    def pickled(size: int) -> int:
+        data = ManyParts(size=size)
+        LetterCounts().prepare(data)
+        graph = LetterCounts().open(data)
+        graph.nodes(len(data) - 1)
+        return len(pickle.dumps(graph))
+
+    assert pickled(800) < pickled(40) + 100

@@ -1,5 +1,6 @@
 """What runs at epoch end: evaluations, figures, and what the user is told."""
 
+from xclr_lightning.callbacks.agreement import Agreement
 from xclr_lightning.callbacks.graph_report import GraphReport
 from xclr_lightning.callbacks.imagenet9 import ImageNet9
 from xclr_lightning.callbacks.knn import KNN, KNNSet
@@ -7,4 +8,14 @@ from xclr_lightning.callbacks.mit_states import MITStates
 from xclr_lightning.callbacks.similarity_figure import SimilarityFigure
 from xclr_lightning.callbacks.zero_shot import ZeroShot, ZeroShotSet
 
-__all__ = ["KNN", "GraphReport", "ImageNet9", "KNNSet", "MITStates", "SimilarityFigure", "ZeroShot", "ZeroShotSet"]
+__all__ = [
+    "KNN",
+    "Agreement",
+    "GraphReport",
+    "ImageNet9",
+    "KNNSet",
+    "MITStates",
+    "SimilarityFigure",
+    "ZeroShot",
+    "ZeroShotSet",
+]

@@ -1,4 +1,4 @@
-"""Unreadable pictures of training: counted as they are met, reported at the epoch's end."""
+"""Pictures of training that could not be read: counted by cause as they are met, few reported, many refused."""
 
 import logging
 from typing import Any
@@ -6,34 +6,49 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from torch import distributed as dist
 
+from xclr_lightning.data.skipped import by_cause, causes
 from xclr_lightning.distributed import world_size
+from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 class BadPictures(Callback):
-    """Logs ``data/bad_pictures``, how many pictures of an epoch could not be read, and names the first ones."""
+    """Logs ``data/bad_pictures``, how many pictures of an epoch could not be read, with causes and some names.
+
+    The run stops once there are more than ``data.max_skipped`` allows in a whole epoch.
+    """
+
+    def __init__(self) -> None:
+        self._bad: set[str] = set()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._bad: list[str] = []
+        self._bad = set()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: dict[str, Any], batch_idx: int
     ) -> None:
-        self._bad += batch["bad"]
+        self._bad.update(batch["bad"])
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        samples = int(trainer.num_training_batches) * data.batch_size // trainer.world_size
+        if len(self._bad) > data.max_skipped * samples:
+            raise UserError(
+                f"{len(self._bad):,} pictures cannot be read ({by_cause(causes(self._bad))}), more than "
+                f"data.max_skipped {data.max_skipped:g} of an epoch's {samples:,}, such as {min(self._bad)}; mend the "
+                "data or raise it"
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        shares: list[list[str]] = [self._bad]
+        shares: list[set[str]] = [self._bad]
         if world_size() > 1:
-            shares = [[]] * world_size()
+            shares = [set()] * world_size()
             dist.all_gather_object(shares, self._bad)
-        bad = sorted({name for share in shares for name in share})
+        bad = set().union(*shares)
         pl_module.log("data/bad_pictures", float(len(bad)), rank_zero_only=True)
         if bad and trainer.is_global_zero:
             log.warning(
-                "epoch %d: skipped %d unreadable picture%s: %s",
+                "epoch %d: skipped pictures that cannot be read: %s; such as %s",
                 trainer.current_epoch + 1,
-                len(bad),
-                "s" * (len(bad) > 1),
-                "; ".join(bad[:3]),
+                by_cause(causes(bad)),
+                "; ".join(sorted(bad)[:3]),
             )

@@ -21,6 +21,7 @@ class Console(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._trains = False
         self._bar: Any = None
         self._last: dict[str, float] = {}
 
@@ -35,10 +36,14 @@ class Console(Callback):
             f"{type(trainer.accelerator).__name__.removesuffix('Accelerator').lower()} → {self.folder}",
             flush=True,
         )
-        self._started = time.monotonic()
-        self._first_epoch = trainer.current_epoch
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._trains = True
+        self._started = self._epoch_started = time.monotonic()  # an epoch that goes on does not start
+        self._first_epoch, self._batches = trainer.current_epoch, 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._batches = 0
         if trainer.is_global_zero:
             self._epoch_started = time.monotonic()
             if sys.stderr.isatty():
@@ -49,6 +54,7 @@ class Console(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._batch_ended = time.monotonic()
+        self._batches += 1
         if self._bar is not None:
             self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
             self._bar.update()
@@ -60,7 +66,7 @@ class Console(Callback):
             self._bar.close()
         now, epoch = time.monotonic(), trainer.current_epoch + 1
         took = self._batch_ended - self._epoch_started
-        pictures = int(trainer.num_training_batches) * trainer.datamodule.batch_size  # type: ignore[attr-defined]
+        pictures = self._batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         elapsed = now - self._started
         left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)
         values = {
@@ -78,7 +84,13 @@ class Console(Callback):
         )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._close(trainer, fitted=True)
+        if self._trains:
+            self._close(trainer, fitted=True)
+        elif trainer.is_global_zero:
+            print(
+                f"nothing left to train: the checkpoint is at epoch {trainer.current_epoch} of {trainer.max_epochs}; "
+                "raise --trainer.max_epochs to go on, or choose another --run_dir to begin anew"
+            )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "validate":

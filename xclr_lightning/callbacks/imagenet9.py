@@ -59,7 +59,8 @@ class ImageNet9(Evaluation):
         root = locate(self.root)
         self._variants = {variant: _open_variant(root, variant) for variant in VARIANTS}
         self._bank = open_source(self.bank)
-        numbers, self._names = labels(self._bank, self.label)
+        numbers, names = labels(self._bank, self.label)
+        self._names = [_class_name(name) for name in names]
         self._numbers = torch.from_numpy(numbers)
         folders = {_class_name(folder) for folder in self._variants["original"].fields("class")}
         if not folders & {name.lower() for name in self._names}:

@@ -18,12 +18,17 @@ SECRET = re.compile(r"token|password|secret|api_?key", re.IGNORECASE)
 def new_run_folder(chosen: str | None, name: str) -> Path:
     """The folder that was asked for, else the first unused ``runs/NAME/N``; a run may go on in the folder it began in.
 
+    Only the first of several processes makes it, which is the one that writes.
+
     Raises:
         UserError: It cannot be written.
     """
     root = Path("runs") / name
     used = [int(folder.name) for folder in root.glob("*") if folder.name.isdigit()]
     folder = Path(chosen).expanduser() if chosen else root / str(max(used, default=-1) + 1)
+    # As torchrun, Lightning and SLURM tell a process its number, before there is a group of them.
+    if any(int(os.environ.get(name, 0)) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"

@@ -1,18 +1,22 @@
 """The one DataModule: pictures, their views, and the similarity graph that rides along."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, DistributedSampler, Subset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
 from xclr_lightning.data.locate import open_source
-from xclr_lightning.data.neighbour_batches import neighbour_sampler
 from xclr_lightning.data.photometric import Photometric
+from xclr_lightning.data.position import position
+from xclr_lightning.data.sampling import Sampling
+from xclr_lightning.data.skipped import refuse_many_skipped
 from xclr_lightning.data.source import Source, labels
 from xclr_lightning.data.views import EvalView, RandomCropView, View
 from xclr_lightning.errors import UserError
@@ -24,17 +28,27 @@ class GraphDataModule(LightningDataModule):
 
     A batch is a dictionary: ``views`` ``(V, n, 3, H, W)`` uint8, ``index`` ``(n,)`` int64, ``labels`` ``(n,)`` int64
     where ``label`` is set, ``nodes`` ``(n, …)`` where there is a graph, ``captions``, a list of n strings, where the
-    objective needs them, and ``bad``, the names of unreadable pictures that others stand in for.
+    objective needs them, ``bad``, the names of unreadable pictures that others stand in for, and ``seed``, which
+    decides what is random in its step.
+
+    Which samples a batch has, how their views are drawn and what is random in a step are functions of the seed and the
+    step's number. Checkpoints say where training stands, so a run that was interrupted goes on as if it had not been.
 
     Args:
-        train: Training pictures: a folder of pictures, a folder of tar shards, or ``demo:train``.
+        train: Training pictures: a folder of pictures, a folder or URL of tar shards, a table (``.csv``,
+            ``.parquet``), ``torchvision:CIFAR10/train``, ``synthetic:train`` or ``demo:train``.
         val: Held-out pictures for the objective's loss (``val/loss``).
         predict: Pictures whose features ``predict`` writes.
-        captions: CSV file with the columns file_name and caption, for a folder of pictures without a ``metadata.csv``.
+        captions: Table with the columns file_name and caption, for a folder of pictures without a ``metadata.csv``.
         label: Field with a sample's class, for objectives that need one.
         graph: The similarity graph; computed before training where it is missing.
+        train_share: Share of the training pictures that is used, in (0, 1]; the same share of each ``label``.
+        epoch_samples: Samples an epoch, over all processes; by default each once. Evaluations come at an epoch's end.
+        shards_at_once: Shards that a process reads at a time, each process its own; null mixes all samples, which
+            takes disks with fast random access.
         neighbour_share: Share of a training batch that is there as a neighbour of another sample, 0 … 1.
         neighbours: Nearest captions, or whatever ``graph`` embeds, among which these are drawn.
+        max_skipped: Share of pictures, 0 … 1, that may be broken or without caption before the run stops.
         batch_size: Samples a step, over all processes together.
         num_workers: Worker processes a device that read pictures.
         num_views: Views a sample.
@@ -51,8 +65,12 @@ class GraphDataModule(LightningDataModule):
         captions: str | None = None,
         label: str | None = None,
         graph: GraphSource | None = None,
+        train_share: float = 1.0,
+        epoch_samples: int | None = None,
+        shards_at_once: int | None = None,
         neighbour_share: float = 0.0,
         neighbours: int = 4,
+        max_skipped: float = 0.1,
         batch_size: int = 256,
         num_workers: int = 4,
         num_views: int = 2,
@@ -63,35 +81,47 @@ class GraphDataModule(LightningDataModule):
         super().__init__()
         self.train, self.val, self.predict = train, val, predict
         self.captions, self.label, self.graph_source = captions, label, graph
-        if not 0 <= neighbour_share <= 1 or neighbours < 1:
-            raise UserError(
-                f"data.neighbour_share {neighbour_share}, data.neighbours {neighbours}: expected a share from 0 to 1, "
-                "of at least 1 neighbour"
-            )
-        self.neighbour_share, self.neighbours = neighbour_share, neighbours
-        self.neighbour_source = self._neighbour_source() if neighbour_share else None
         self.batch_size, self.num_workers, self.num_views = batch_size, num_workers, num_views
+        self.sampling = Sampling(batch_size, train_share, epoch_samples, shards_at_once, neighbour_share, neighbours)
+        if not 0 <= max_skipped <= 1:
+            raise UserError(f"data.max_skipped {max_skipped}: expected a share from 0 to 1")
+        self.max_skipped = max_skipped
+        self.neighbour_source = self._neighbour_source() if neighbour_share else None
         self.view, self.augment = view or RandomCropView(), augment
         self.eval_view = eval_view or EvalView()
         self.graph_folder: Path | None = None
         self._neighbour_lists: NeighbourGraph | None = None
         self._datasets: dict[str, ViewsDataset] = {}
+        self._goes_on_at = {"epoch": 0, "samples": 0}
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Augment views on the device."""
+        """Seed the step, and augment views on the device."""
+        if "seed" in batch:
+            torch.manual_seed(batch["seed"])
         if self.augment is not None and "views" in batch:
             views = batch["views"]
             batch["views"] = self.augment(views.flatten(0, 1)).unflatten(0, views.shape[:2])
         return batch
 
+    def state_dict(self) -> dict[str, int]:
+        """Where training stands in its data, for checkpoints."""
+        return position(self.trainer, self.batch_size) if self.trainer else self._goes_on_at
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on where a checkpoint's training stood."""
+        self._goes_on_at = state_dict
+        # True of loaders that begin anew, which ours does not.
+        warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
+
     def prepare_data(self) -> None:
         """Compose the demo and compute graphs where they are missing, in one process a machine."""
         predicting = self.trainer is not None and self.trainer.predicting
-        if self.graph_source and not predicting:
-            for source in self.graph_sources().values():
+        sources = {} if predicting else self.graph_sources()  # opening them once spares other processes their indexing
+        if self.graph_source:
+            for source in sources.values():
                 self.graph_source.prepare(source)
-            if self.neighbour_source:
-                self.neighbour_source.prepare(self._source(self.train))
+            if self.neighbour_source and sources:
+                self.neighbour_source.prepare(sources["train"])
 
     def graph_sources(self) -> dict[str, Source]:
         """The samples that the graph is computed for, by the setting that names them: ``train``, and ``val`` if set."""
@@ -105,13 +135,12 @@ class GraphDataModule(LightningDataModule):
             if path is None or split in self._datasets or stage == "predict":
                 continue
             source = self._source(path)
+            refuse_many_skipped(source, self.max_skipped, f"data.{split}")
             numbers = None
             if self.label:
                 numbers, names = labels(source, self.label, names)
             graph = self.graph_source.open(source) if self.graph_source else None
-            self._datasets[split] = ViewsDataset(
-                source, self.view, self.num_views, numbers, graph, source.captions() if texts else None
-            )
+            self._datasets[split] = ViewsDataset(source, self.view, self.num_views, numbers, graph, texts, _seed())
             if split == "train":
                 self.graph_folder = self.graph_source.prepare(source) if self.graph_source else None
                 if self.neighbour_source:
@@ -135,12 +164,21 @@ class GraphDataModule(LightningDataModule):
         return next((self._datasets[split] for split in splits if split in self._datasets), None)
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader("train", shuffle=True)
+        dataset, (ranks, rank) = self._datasets["train"], self._processes()
+        sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
+        return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
-        if self.val is None and self.trainer is not None and self.trainer.state.fn != "fit":
-            raise UserError(f"data.val is not set: {self.trainer.state.fn} needs held-out pictures")
-        return self._loader("val") if self.val else []
+        if self.val is None:
+            if self.trainer is not None and self.trainer.state.fn != "fit":
+                raise UserError(f"data.val is not set: {self.trainer.state.fn} needs held-out pictures")
+            return []
+        dataset, (ranks, rank) = self._datasets["val"], self._processes()
+        self.sampling.check_batches(len(dataset), ranks, "val")
+        # Mixed, or a batch would have pictures of one folder only; the same batches each time, over any processes.
+        mixed = Subset(dataset, np.random.default_rng(dataset.seed).permutation(len(dataset)))  # type: ignore[arg-type]
+        # Lightning's own would repeat samples to fill the last batch.
+        return self._loader(mixed, DistributedSampler(mixed, ranks, rank, shuffle=False, drop_last=True))
 
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.val_dataloader()
@@ -168,41 +206,10 @@ class GraphDataModule(LightningDataModule):
             collate_fn=collate_pictures,
         )
 
-    def _neighbour_source(self) -> NeighbourListGraph:
-        if self.graph_source is None:
-            raise UserError("data.neighbour_share needs a data.graph of embeddings, such as CaptionGraph")
-        if isinstance(self.graph_source, NeighbourListGraph):
-            return self.graph_source
-        return NeighbourListGraph(self.graph_source, k=self.neighbours)
-
-    def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
-        processes = self.trainer.world_size if self.trainer else 1
-        if self.batch_size < 2:
-            raise UserError(f"data.batch_size {self.batch_size}: at least 2 samples are compared with each other")
-        if self.batch_size % processes:
-            raise UserError(
-                f"data.batch_size {self.batch_size} is shared by all processes: {processes} do not divide it"
-            )
-        dataset = self._datasets[split]
-        if len(dataset) < self.batch_size:
-            raise UserError(
-                f"data.{split} has {len(dataset)} pictures, fewer than data.batch_size {self.batch_size}: "
-                "no batch is full; lower the batch size"
-            )
-        sampler: DistributedSampler | None = None
-        if shuffle and self._neighbour_lists is not None:
-            sampler = neighbour_sampler(
-                self._neighbour_lists, self.neighbours, self.neighbour_share, self.batch_size, self.trainer
-            )
-        elif processes > 1:
-            # Lightning's own would repeat samples to fill the last batch.
-            seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-            rank = self.trainer.global_rank  # type: ignore[union-attr]
-            sampler = DistributedSampler(dataset, processes, rank, shuffle, seed, drop_last=True)
+    def _loader(self, dataset: Dataset, sampler: DistributedSampler) -> DataLoader:
         return DataLoader(
             dataset,
-            batch_size=self.batch_size // processes,
-            shuffle=shuffle and sampler is None,
+            batch_size=self.batch_size // sampler.num_replicas,
             sampler=sampler,
             # Losses compare the samples of a batch: a smaller last one would be another task.
             drop_last=True,
@@ -212,5 +219,21 @@ class GraphDataModule(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def _processes(self) -> tuple[int, int]:
+        """How many there are, and the number of this one."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+
+    def _neighbour_source(self) -> NeighbourListGraph:
+        if self.graph_source is None:
+            raise UserError("data.neighbour_share needs a data.graph of embeddings, such as CaptionGraph")
+        if isinstance(self.graph_source, NeighbourListGraph):
+            return self.graph_source
+        return NeighbourListGraph(self.graph_source, k=self.sampling.neighbours)
+
     def _source(self, path: str) -> Source:
         return open_source(path, self.captions if path == self.train else None)
+
+
+def _seed() -> int:
+    """The seed of the run, as Lightning keeps it: the same in every process."""
+    return int(os.environ.get("PL_GLOBAL_SEED", 0))

@@ -1,6 +1,5 @@
 """One sample of training: views of a picture, its number, its label, its nodes of the graph."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from xclr_lightning.data.source import BadImage, Source
-from xclr_lightning.data.views import View, stack_views
+from xclr_lightning.data.chance import drawn_by, seed_of
+from xclr_lightning.data.decode import BadImage
+from xclr_lightning.data.source import Source
+from xclr_lightning.data.views import View
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import SimilarityGraph
 
@@ -20,6 +21,9 @@ MOST_BAD_IN_A_ROW = 32
 class ViewsDataset(Dataset):
     """Samples as dictionaries of ``views``, ``index`` and, where there are any, ``labels``, ``nodes`` and ``captions``.
 
+    A sample is asked for by its number, or by its number and that of the sweep over the data, which change how its
+    views are drawn: seed, sweep and number decide all of it, in whatever process. ``seed`` is theirs.
+
     A picture that cannot be read is replaced by the next one that can, so batches keep their size on every process;
     ``bad`` then names it.
 
@@ -29,7 +33,8 @@ class ViewsDataset(Dataset):
         count: Views a sample.
         labels: A class a sample. Shape: ``(len(source),)``, int64.
         graph: The similarity graph.
-        captions: A caption a sample.
+        captions: Whether a sample has its caption.
+        seed: Of the views.
     """
 
     def __init__(
@@ -39,40 +44,44 @@ class ViewsDataset(Dataset):
         count: int,
         labels: np.ndarray | None = None,
         graph: SimilarityGraph | None = None,
-        captions: Sequence[str] | None = None,
+        captions: bool = False,
+        seed: int = 0,
     ) -> None:
         self.source, self.view, self.count = source, view, count
-        self.labels, self.graph, self.captions = labels, graph, captions
+        self.labels, self.graph, self.captions, self.seed = labels, graph, captions, seed
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, asked: int | tuple[int, int]) -> dict[str, Any]:
+        index, sweep = asked if isinstance(asked, tuple) else (int(asked), 0)
         bad: list[str] = []
         for candidate in range(index, index + MOST_BAD_IN_A_ROW):
             number = candidate % len(self)
+            seed = seed_of(self.seed, sweep, number)
             try:
-                image = self.source.image(number)
+                with drawn_by(seed):
+                    views = self.view.several(self.source.open(number), self.count)
             except BadImage as error:
-                bad.append(str(error))
+                bad.append(f"{self.source.name(number)}: {error}")
                 continue
-            sample: dict[str, Any] = {"views": stack_views(image, self.view, self.count), "index": number, "bad": bad}
+            sample: dict[str, Any] = {"views": views, "index": number, "seed": seed, "bad": bad}
             if self.labels is not None:
                 sample["labels"] = self.labels[number]
             if self.graph is not None:
                 sample["nodes"] = self.graph.nodes(number)
-            if self.captions is not None:
-                sample["captions"] = self.captions[number]
+            if self.captions:
+                sample["captions"] = self.source.captions(slice(number, number + 1))[0]
             return sample
         raise UserError(f"{MOST_BAD_IN_A_ROW} pictures in a row cannot be read, first {bad[0]}")
 
 
-def collate(samples: list[dict[str, Any]]) -> dict[str, Tensor | list[str]]:
-    """Stack samples; ``views`` comes out view-major, ``(V, n, 3, H, W)``, and ``bad`` as one list."""
+def collate(samples: list[dict[str, Any]]) -> dict[str, Tensor | int | list[str]]:
+    """Stack samples; ``views`` comes out view-major, ``(V, n, 3, H, W)``, ``bad`` as one list, ``seed`` the first's."""
     bad = [message for sample in samples for message in sample.pop("bad")]
     batch = default_collate(samples)
     batch["views"] = torch.transpose(batch["views"], 0, 1).contiguous()
-    return {**batch, "bad": bad}
+    return {**batch, "seed": samples[0]["seed"], "bad": bad}
 
 
 class PictureDataset(Dataset):

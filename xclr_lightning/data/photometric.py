@@ -1,7 +1,7 @@
-"""Colour jitter, grey and blur for a whole batch at once, on whatever device it is, each picture with its own draw.
+"""Colour jitter, grey and blur of a batch, on whatever device it is, each picture with its own draw.
 
-The operations and the distributions of their strengths are torchvision's (``ColorJitter``, ``RandomGrayscale``,
-``GaussianBlur``); one by one in Python they would take longer than a small network's step.
+Draws are torchvision's (``ColorJitter``, ``RandomGrayscale``, ``GaussianBlur``), the order of the jitter's four
+operations among them. They come from torch's global generator of the CPU, so every device sees the same ones.
 """
 
 from collections.abc import Callable
@@ -9,18 +9,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_LUMA = (0.2989, 0.587, 0.114)
+from xclr_lightning.data.blur import gaussian_blur_
+from xclr_lightning.data.colour import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_
+from xclr_lightning.errors import UserError
+
+# What is done to one picture, and how strongly; None where it is spared.
+Step = tuple[Callable[[Tensor, Tensor], None], float] | None
+
+# On the CPU so many pixels are augmented at a time, that all operations find them in the cache of one core.
+CPU_PIXELS = 2**16
 
 
 class Photometric:
     """SimCLR's photometric augmentation of a batch.
 
     Args:
-        jitter: Strength of the colour jitter, 1 for SimCLR's on ImageNet; 0 for none.
+        jitter: Strength of the colour jitter, 1 for SimCLR's on ImageNet; 0 for none; at most 2.5.
         jitter_probability: How often colours are jittered.
         grey: How often a view loses its colour.
         blur: How often a view is blurred.
         sigma: Range of the blur's deviation, in pixels.
+
+    Raises:
+        UserError: A setting is out of its range.
 
     Reference:
         Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, appendix A.
@@ -38,106 +49,61 @@ class Photometric:
         blur: float = 0.5,
         sigma: tuple[float, float] = (0.1, 2.0),
     ) -> None:
+        if not 0 <= jitter <= 2.5:  # beyond, hues would be turned by more than half a circle
+            raise UserError(f"data.augment.jitter {jitter}: expected a strength from 0 to 2.5")
+        for name, share in (("jitter_probability", jitter_probability), ("grey", grey), ("blur", blur)):
+            if not 0 <= share <= 1:
+                raise UserError(f"data.augment.{name} {share}: expected a probability from 0 to 1")
+        if not 0 < sigma[0] <= sigma[1]:
+            raise UserError(f"data.augment.sigma {list(sigma)}: expected two positive numbers, the lower one first")
         self.jitter, self.jitter_probability = jitter, jitter_probability
         self.grey, self.blur, self.sigma = grey, blur, sigma
 
+    @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Augment ``(n, 3, H, W)`` uint8 to float32 in [0, 1]."""
-        images = images.float() / 255
-        if self.jitter:
-            images = self._where(self.jitter_probability, images, self._jittered)
-        if self.grey:
-            images = self._where(self.grey, images, lambda chosen: grey(chosen).expand_as(chosen))
-        if self.blur:
-            images = self._where(self.blur, images, self._blurred)
-        return images
+        plans = self.draw(len(images))
+        result = torch.empty(images.shape, device=images.device)
+        count = max(1, CPU_PIXELS // images.shape[2:].numel() if images.device.type == "cpu" else len(images))
+        for start in range(0, len(images), count):
+            part = slice(start, start + count)
+            augment_(result[part].copy_(images[part]).mul_(1 / 255), plans[part])
+        return result
 
-    def _where(self, probability: float, images: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
-        chosen = (torch.rand(len(images), device=images.device) < probability).nonzero().flatten()
-        return images.index_copy(0, chosen, operation(images[chosen])) if len(chosen) else images
+    def draw(self, count: int) -> list[list[Step]]:
+        """Decide what is done to each of ``count`` pictures: the jitter's four steps in random order, grey, blur."""
+        return [self._plan(*numbers) for numbers in torch.rand(count, 12).tolist()]
 
-    def _jittered(self, images: Tensor) -> Tensor:
-        strength = 0.8 * self.jitter
-        operations = [adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue]
-        # torchvision draws the order for each picture; here a batch shares one.
-        for number in torch.randperm(4).tolist():
-            if operations[number] is adjust_hue:
-                images = adjust_hue(images, _uniform(images, -0.2 * self.jitter, 0.2 * self.jitter))
+    def _plan(self, *uniform: float) -> list[Step]:
+        """Turn twelve uniform numbers in [0, 1) into the steps of one picture."""
+        gates, order, strengths, deviation = uniform[:3], uniform[3:7], uniform[7:11], uniform[11]
+        jitter: list[Step] = [None] * 4
+        if self.jitter and gates[0] < self.jitter_probability:
+            low, high = max(0.0, 1 - 0.8 * self.jitter), 1 + 0.8 * self.jitter
+            *factors, shift = strengths
+            scales = (adjust_brightness_, adjust_contrast_, adjust_saturation_)
+            steps: list[Step] = [(scale, low + (high - low) * u) for scale, u in zip(scales, factors, strict=True)]
+            steps.append((adjust_hue_, 0.2 * self.jitter * (2 * shift - 1)))
+            jitter = [steps[number] for number in sorted(range(4), key=order.__getitem__)]
+        grey = (adjust_saturation_, 0.0) if gates[1] < self.grey else None
+        blur = (gaussian_blur_, self.sigma[0] + (self.sigma[1] - self.sigma[0]) * deviation)
+        return [*jitter, grey, blur if gates[2] < self.blur else None]
+
+
+def augment_(images: Tensor, plans: list[list[Step]]) -> None:
+    """Take every picture's steps in place, those of one kind together.
+
+    Args:
+        images: Shape: ``(n, 3, H, W)``, float32 in [0, 1].
+        plans: As many steps for each of the n pictures, taken in their order.
+    """
+    for steps in zip(*plans, strict=True):
+        for operation in {step[0]: None for step in steps if step}:
+            chosen = [number for number, step in enumerate(steps) if step and step[0] is operation]
+            strengths = torch.tensor([steps[number][1] for number in chosen])
+            if len(chosen) == len(images):
+                operation(images, strengths)
             else:
-                images = operations[number](images, _uniform(images, max(0.0, 1 - strength), 1 + strength))
-        return images
-
-    def _blurred(self, images: Tensor) -> Tensor:
-        kernel_size = max(3, images.shape[-1] // 20 * 2 + 1)
-        return gaussian_blur(images, _uniform(images, *self.sigma), kernel_size)
-
-
-def grey(images: Tensor) -> Tensor:
-    """Luma of ``(n, 3, H, W)``, shape ``(n, 1, H, W)``."""
-    red, green, blue = images.unbind(1)
-    return (_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue)[:, None]
-
-
-def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale ``(n, 3, H, W)`` in [0, 1] by factors ``(n,)`` ≥ 0."""
-    return (images * _column(factor)).clamp_(0, 1)
-
-
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale distances from a picture's mean luma by factors ``(n,)`` ≥ 0."""
-    return _blend(images, grey(images).mean(dim=(1, 2, 3), keepdim=True), factor)
-
-
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale distances from each pixel's luma by factors ``(n,)`` ≥ 0."""
-    return _blend(images, grey(images), factor)
-
-
-def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
-    """Turn hues by shifts ``(n,)`` in [−0.5, 0.5] of a full circle, keeping saturation and value of HSV."""
-    value, brightest = images.max(dim=1)
-    chroma = value - images.amin(dim=1)
-    red, green, blue = images.unbind(1)
-    scale = 1 / torch.where(chroma == 0, 1, chroma)
-    hue = torch.where(
-        brightest == 0,
-        (green - blue) * scale,
-        torch.where(brightest == 1, 2 + (blue - red) * scale, 4 + (red - green) * scale),
-    )
-    # In sixths of the circle; a channel is at full value within one sixth of its own hue, and falls off over the next.
-    hue = hue + 6 * shift[:, None, None]
-    channels = [value - chroma * _falloff(hue + offset) for offset in (5, 3, 1)]
-    return torch.stack(channels, dim=1)
-
-
-def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
-    """Blur with a Gaussian of deviation ``sigma`` ``(n,)`` in pixels, cut to ``kernel_size`` taps, borders mirrored."""
-    half = kernel_size // 2
-    taps = torch.arange(-half, half + 1, device=images.device)
-    weights = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
-    weights = weights / weights.sum(dim=1, keepdim=True)
-    for axis in (2, 3):
-        padding = (half, half, 0, 0) if axis == 3 else (0, 0, half, half)
-        padded = torch.nn.functional.pad(images, padding, mode="reflect")
-        images = torch.zeros_like(images)
-        for tap in range(kernel_size):
-            images.addcmul_(padded.narrow(axis, tap, images.shape[axis]), _column(weights[:, tap]))
-    return images
-
-
-def _falloff(hue: Tensor) -> Tensor:
-    """How far a channel is below the value, in chromas, at a hue measured from five sixths before its own."""
-    hue = hue.remainder(6)
-    return torch.minimum(hue, 4 - hue).clamp_(0, 1)
-
-
-def _blend(images: Tensor, base: Tensor, factor: Tensor) -> Tensor:
-    return torch.lerp(base.expand_as(images), images, _column(factor)).clamp_(0, 1)
-
-
-def _column(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
-
-
-def _uniform(images: Tensor, low: float, high: float) -> Tensor:
-    return torch.empty(len(images), device=images.device).uniform_(low, high)
+                some = images[chosen]
+                operation(some, strengths)
+                images[chosen] = some

@@ -1,124 +1,139 @@
-"""Tar shards as img2dataset writes them, read in any order through an index of byte ranges."""
+"""Tar shards as img2dataset writes them, local or remote, read in any order through an index on disk."""
 
-import io
+import itertools
 import json
 import os
-import tarfile
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from xclr_lightning.data.source import IMAGE_SUFFIXES, Source, decode, existing
+from xclr_lightning.data.decode import opened, reading
+from xclr_lightning.data.shard_index import index_file, load_facts, load_records, load_rows
+from xclr_lightning.data.shard_place import find_shards, is_pattern
+from xclr_lightning.data.shard_set import open_table
+from xclr_lightning.data.source import Source
 from xclr_lightning.errors import UserError
+from xclr_lightning.progress import progress_bar
 
-_MEMBER = np.dtype([("offset", np.int64), ("size", np.int64)])
-_KINDS = ("image", "txt", "json")
 # Descriptors a process keeps open; CC12M has 2,176 shards, more than most systems let a process open.
 _MOST_OPEN = 128
 
 
 class Shards(Source):
-    """A folder of ``00000.tar``, ``00001.tar``, … with ``<key>.jpg``, ``<key>.txt`` and ``<key>.json``.
+    """Tar files ``00000.tar``, ``00001.tar``, … with ``<key>.jpg``, ``<key>.txt`` and ``<key>.json``.
 
-    Shards are indexed once; captions and metadata stay in the files. Fields are those of the JSON files.
+    Each shard is indexed once; the index has keys, captions and metadata, and is kept in the cache. Of samples that
+    cannot be used the others are served, and ``skipped`` counts them. Fields are those of the JSON files.
+
+    A remote shard is fetched whole into the cache when a picture of it is asked for; ``$XCLR_SHARD_CACHE_GB`` limits
+    what these copies take, 50 by default. Its index is kept for good, and is used whatever becomes of the original.
 
     Args:
-        root: The folder.
+        root: A folder of ``.tar`` files; or a path, a URL of any kind that fsspec opens, or ``pipe:`` and a command
+            that writes a shard to its output, with ranges in braces: ``s3://bucket/cc12m/{00000..02175}.tar``.
+
+    Attributes:
+        skipped: Samples, and shards, that are left out, wholly or behind a damaged place: their number by cause.
 
     Raises:
-        UserError: There is no shard, a shard is no tar file, or it holds no picture.
+        UserError: There is no shard, or none holds a picture that can be used.
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.path = existing(Path(root).expanduser())
-        self._shards = sorted(self.path.glob("*.tar"))
-        if not self._shards:
-            raise UserError(f"no .tar file in {self.path}")
-        indices = [_index(shard) for shard in self._shards]
-        self._keys = np.concatenate([keys for keys, _ in indices])
-        self._members = np.concatenate([members for _, members in indices])
-        self._ends = np.cumsum([len(keys) for keys, _ in indices])
+        place = str(root)
+        self.path = Path(place) if is_pattern(place) else Path(place).expanduser()
+        self._shards = find_shards(place)
+        self._root, self._table = open_table(place, self._shards)
+        self._numbers = {shard.name: number for number, shard in enumerate(self._shards)}
+        self.skipped = self._table.skipped
         self._open: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._table)
 
-    def image(self, index: int) -> Image.Image:
-        return decode(io.BytesIO(self._read(index, "image")), self._name(index))
+    def open(self, index: int) -> Image.Image:
+        with reading():
+            return opened(self._read(index))
+
+    def name(self, index: int) -> str:
+        return f"{self._shards[self._table.shard(index)]}/{os.fsdecode(self.keys()[index])}"
 
     def parts(self) -> dict[str, slice]:
-        starts = [0, *self._ends[:-1].tolist()]
+        ends = self._table.ends.tolist()
         return {
-            shard.stem: slice(start, end)
-            for shard, start, end in zip(self._shards, starts, self._ends.tolist(), strict=True)
+            entry.name: slice(end - entry.samples, end)
+            for entry, end in zip(self._table.entries, ends, strict=True)
+            if entry.samples
         }
 
     def version(self, part: str) -> str:
-        state = (self.path / f"{part}.tar").stat()
-        return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
+        number = self._numbers[part]
+        shard, known = self._shards[number], self._table.entries[number].version
+        return known if known and shard.is_now(known) else shard.version()
 
     def keys(self) -> np.ndarray:
-        return self._keys
+        return self._table.keys()
 
     def captions(self, rows: slice = slice(None)) -> list[str]:
         numbers = range(len(self))[rows]
-        absent = np.flatnonzero(self._members[rows]["txt"]["size"] == 0)
-        if len(absent):
+        if numbers and not self._table.captioned:
             raise UserError(
-                f"{len(absent)} of {len(numbers)} pictures have no caption, first {self._name(numbers[absent[0]])}: "
+                f"{len(numbers)} of {len(numbers)} pictures have no caption, first {self.name(numbers[0])}: "
                 "expected a .txt beside each picture in the tar"
             )
-        return [self._read(i, "txt").decode("utf-8", errors="replace").strip() for i in numbers]
+        return self._table.captions(rows)
 
     def fields(self, name: str) -> list[str]:
-        values = []
-        for i in range(len(self)):
-            record = json.loads(self._read(i, "json") or b"{}")
-            if name not in record:
-                raise UserError(f"{self._name(i)}.json has no field {name!r}: it has {', '.join(record) or 'none'}")
-            values.append(str(record[name]))
+        values: list[str] = []
+        with progress_bar(len(self), f"reading {name} of shards", "sample", delay=5) as bar:
+            for number, entry in enumerate(self._table.entries):
+                if entry.samples:
+                    values += self._part_fields(number, name)
+                    bar.update(entry.samples)
         return values
 
-    def _name(self, index: int) -> str:
-        shard = self._shards[int(np.searchsorted(self._ends, index, side="right"))]
-        return f"{shard}/{os.fsdecode(self._keys[index])}"
+    def _part_fields(self, number: int, name: str) -> Iterator[str]:
+        entry, path = self._table.entries[number], index_file(self._root, self._table.entries[number].name)
+        facts = load_facts(path)
+        if facts is None or facts.version != entry.version:
+            raise UserError(f"{self._shards[number]} has changed since it was opened: start again")
+        usable = load_rows(path).usable(self._table.captioned)
+        first = int(self._table.ends[number]) - entry.samples
+        for row, content in enumerate(itertools.compress(load_records(path), usable)):
+            record = _record(content)
+            if name not in record:
+                found = ", ".join(record) or "none"
+                raise UserError(f"{self.name(first + row)}.json has no field {name!r}: it has {found}")
+            yield sys.intern(str(record[name]))  # classes recur
 
-    def _read(self, index: int, kind: str) -> bytes:
-        shard = int(np.searchsorted(self._ends, index, side="right"))
-        if shard not in self._open:
+    def _read(self, index: int) -> bytes:
+        number = self._table.shard(index)
+        offset, size = self._table.ranges[index][:2].tolist()
+        # Forked workers share descriptors, and pread leaves their position alone.
+        return os.pread(self._descriptor(number), size, offset)
+
+    def _descriptor(self, number: int) -> int:
+        if number not in self._open:
             if len(self._open) == _MOST_OPEN:
                 os.close(self._open.pop(next(iter(self._open))))
-            self._open[shard] = os.open(self._shards[shard], os.O_RDONLY)
-        member = self._members[index][kind]
-        # Forked workers share descriptors, and pread leaves their position alone.
-        return os.pread(self._open[shard], int(member["size"]), int(member["offset"]))
+            shard, entry = self._shards[number], self._table.entries[number]
+            descriptor = shard.open()
+            if os.fstat(descriptor).st_size != entry.length or not shard.is_now(str(entry.version)):
+                os.close(descriptor)
+                raise OSError(f"the shard has changed since it was indexed; start again, or delete {self._root}")
+            self._open[number] = descriptor
+        return self._open[number]
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_open": {}}
 
 
-def _index(shard: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Keys, ``(n,)`` bytes, and the byte range of each kind of member, ``(n,)``, of the pictures in a tar file."""
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
+def _record(content: bytes) -> dict[str, object]:
     try:
-        with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                if member.isfile():
-                    key, suffix = os.path.splitext(member.name)
-                    kind = "image" if suffix.lower() in IMAGE_SUFFIXES else suffix[1:].lower()
-                    samples.setdefault(key, {})[kind] = (member.offset_data, member.size)
-            end = tar.offset
-        with shard.open("rb") as file:
-            file.seek(end)
-            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes a broken header for the end
-                raise tarfile.ReadError(f"broken header at byte {end}")
-    except tarfile.TarError as error:
-        raise UserError(f"{shard} cannot be read as a tar file: {error}; fetch it again or move it away") from error
-    pictures = {key: members for key, members in samples.items() if "image" in members}
-    if not pictures:
-        raise UserError(f"{shard} holds no picture: expected <key>.jpg, <key>.txt and <key>.json")
-    members = np.zeros(len(pictures), dtype=[(kind, _MEMBER) for kind in _KINDS])
-    for kind in _KINDS:
-        members[kind] = [found.get(kind, (0, 0)) for found in pictures.values()]
-    return np.array([os.fsencode(key) for key in pictures], dtype=np.bytes_), members
+        record = json.loads(content)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

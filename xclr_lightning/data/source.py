@@ -1,35 +1,56 @@
 """What every source of samples offers: pictures, keys, captions and labels by number."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
 
+from xclr_lightning.columns import number_texts
+from xclr_lightning.data.decode import BadImage, rgb
 from xclr_lightning.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
-class BadImage(Exception):
-    """A picture that cannot be read: training takes another in its place and counts it."""
-
-
 class Source(ABC):
-    """Samples numbered 0 … len − 1, the same way in every process and every run."""
+    """Samples numbered 0 … len − 1, the same way in every process and every run.
+
+    Attributes:
+        path: Where they are, for messages.
+        skipped: How many samples were left out when the source was opened, by cause.
+    """
 
     path: Path
+    skipped: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
+    def open(self, index: int) -> Image.Image:
+        """Open a picture, of any mode, which need not be decoded yet: views read no more of it than they need.
+
+        Raises:
+            BadImage: The picture cannot be opened; the message leaves it to the caller to name it.
+        """
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What a picture is called in messages."""
+
     def image(self, index: int) -> Image.Image:
         """Decode a picture to RGB.
 
         Raises:
             BadImage: The picture cannot be read; the message names it.
         """
+        try:
+            return rgb(self.open(index))
+        except BadImage as error:
+            raise BadImage(f"{self.name(index)}: {error}") from error
 
     @abstractmethod
     def parts(self) -> dict[str, slice]:
@@ -44,7 +65,7 @@ class Source(ABC):
         """Each sample's key, unique in its part. Shape: ``(len,)``, bytes."""
 
     @abstractmethod
-    def captions(self, rows: slice = slice(None)) -> list[str]:
+    def captions(self, rows: slice = slice(None)) -> Sequence[str]:
         """Captions of all samples, or of a run of them.
 
         Raises:
@@ -52,7 +73,7 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def fields(self, name: str) -> list[str]:
+    def fields(self, name: str) -> Sequence[str]:
         """Each sample's value of a metadata field, such as its class.
 
         Raises:
@@ -71,23 +92,11 @@ def labels(source: Source, field: str, names: list[str] | None = None) -> tuple[
     Returns:
         Numbers, −1 for a value that ``names`` lacks, shape ``(len,)``, int64; and the names.
     """
-    values = source.fields(field)
-    names = sorted(set(values)) if names is None else names
-    number = {name: i for i, name in enumerate(names)}
-    return np.array([number.get(value, -1) for value in values], dtype=np.int64), names
-
-
-def decode(file: object, name: str) -> Image.Image:
-    """Open a picture as RGB, from a path or a binary file.
-
-    Raises:
-        BadImage: It cannot be read; the message names it.
-    """
-    try:
-        with Image.open(file) as image:  # type: ignore[arg-type]
-            return image.convert("RGB")
-    except Exception as error:  # decoders raise nearly anything on broken input
-        raise BadImage(f"{name}: {type(error).__name__}: {error}") from error
+    numbers, found = number_texts(source.fields(field))
+    if names is None:
+        return numbers, found
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place.get(name, -1) for name in found], dtype=np.int64)[numbers], names
 
 
 def existing(path: Path) -> Path:

@@ -1,25 +1,49 @@
-"""How a picture becomes a view: a random crop for training, the centre for evaluation."""
+"""How a picture becomes views: random crops for training, the centre for evaluation, or torchvision's transforms."""
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
+
+from xclr_lightning.data.crop import Box, random_box, resized_crop, turned_crop
+from xclr_lightning.data.decode import pixels, rgb
+from xclr_lightning.errors import UserError
 
 
 class View(ABC):
-    """Turns a picture into a tensor. Subclass it for augmentations of your own, and name the subclass in a config."""
+    """Turns a picture into a tensor. Subclass it for augmentations of your own, and name the subclass in a config.
+
+    Draw from torch's global generator alone: its seed is what makes a run repeatable.
+    """
 
     @abstractmethod
     def __call__(self, image: Image.Image) -> Tensor:
         """RGB picture to ``(3, size, size)``, uint8."""
 
+    def several(self, image: Image.Image, count: int) -> Tensor:
+        """Draw views of a picture that is decoded once.
+
+        Args:
+            image: The picture, of any mode, which may be opened without being decoded.
+            count: How many views.
+
+        Returns:
+            Shape: ``(count, 3, size, size)``, uint8.
+
+        Raises:
+            BadImage: The picture's pixels cannot be read.
+        """
+        image = rgb(image)
+        return torch.stack([self(image) for _ in range(count)])
+
 
 class RandomCropView(View):
-    """The geometry of SimCLR's augmentation: rotate, crop and resize, flip.
+    """A random crop, resized and flipped: the geometry of SimCLR's augmentation, and the start of SupCon's.
 
     Colours are changed later, for a whole batch at once, by ``data.augment``.
 
@@ -27,58 +51,54 @@ class RandomCropView(View):
         size: Side of a view, in pixels.
         min_scale: Least share of the picture's area that a crop covers, in (0, 1].
         rotation: Pictures are turned by up to this many degrees before they are cropped.
+        transforms: What each view then goes through, one by one in the workers: torchvision's transforms, or any module
+            from ``(3, size, size)`` to the same, uint8. AutoAugment here is the augmentation of SupCon and of X-CLR on
+            ImageNet.
+
+    Raises:
+        UserError: A setting is out of its range.
 
     Reference:
         Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, appendix A.
+        Cubuk et al., AutoAugment: Learning Augmentation Strategies from Data, CVPR 2019.
     """
 
-    def __init__(self, size: int = 224, min_scale: float = 0.08, rotation: float = 0.0) -> None:
+    def __init__(
+        self, size: int = 224, min_scale: float = 0.08, rotation: float = 0.0, transforms: Sequence[nn.Module] = ()
+    ) -> None:
+        if size < 1 or not 0 < min_scale <= 1:
+            raise UserError(
+                f"view of size {size}, min_scale {min_scale}: expected a positive size, a share from 0 to 1"
+            )
         self.size, self.min_scale, self.rotation = size, min_scale, rotation
+        self.transforms = tuple(transforms)
 
     def __call__(self, image: Image.Image) -> Tensor:
-        box = random_box(image.width, image.height, self.min_scale)
-        turn, flip = torch.rand(2).tolist()
-        if self.rotation:
-            image = _turned_crop(image, box, self.size, math.radians((2 * turn - 1) * self.rotation))
-        else:
-            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
-        pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
-        return pixels.flip(2) if flip < 0.5 else pixels
+        return self.several(image, 1)[0]
 
+    def several(self, image: Image.Image, count: int) -> Tensor:
+        boxes = [random_box(image.width, image.height, self.min_scale) for _ in range(count)]
+        chances = torch.rand(count, 2).tolist()
+        crops = self._turned(image, boxes, chances) if self.rotation else self._crops(image, boxes)
+        views = torch.empty(count, 3, self.size, self.size, dtype=torch.uint8)
+        for view, crop, (_, flip) in zip(views, crops, chances, strict=True):
+            # To planes and flipped at once: numpy copies from any layout in half the time of torch.
+            np.copyto(view.numpy(), crop.numpy()[:, :, :: -1 if flip < 0.5 else 1])
+        return torch.stack([_transformed(view, self.transforms) for view in views]) if self.transforms else views
 
-def random_box(width: int, height: int, min_scale: float) -> tuple[int, int, int, int]:
-    """Draw the crop of torchvision's ``RandomResizedCrop``: left, top, right, bottom in pixels.
+    def _crops(self, image: Image.Image, boxes: list[Box]) -> list[Tensor]:
+        width, height = image.size
+        # With two pixels left for one of the view, the resampling of the crop is what one sees, not the decoder's.
+        spare = min(min(right - left, bottom - top) for left, top, right, bottom in boxes) // (2 * self.size)
+        picture = pixels(image, shrink=max(factor for factor in (1, 2, 4, 8) if factor <= max(1, spare)))
+        x, y = picture.shape[2] / width, picture.shape[1] / height
+        shrunk = [(round(box[0] * x), round(box[1] * y), round(box[2] * x), round(box[3] * y)) for box in boxes]
+        return [resized_crop(picture, box, self.size) for box in shrunk]
 
-    Its area is a uniform share of the picture's, its sides' ratio log-uniform in [3/4, 4/3]; after ten draws that do
-    not fit, it is the largest central box of an allowed ratio.
-    """
-    log_ratio = math.log(4 / 3)
-    for _ in range(10):
-        scale, shape, x, y = torch.rand(4).tolist()
-        area = width * height * (min_scale + (1 - min_scale) * scale)
-        ratio = math.exp((2 * shape - 1) * log_ratio)
-        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-        if 0 < w <= width and 0 < h <= height:
-            left, top = int(x * (width - w + 1)), int(y * (height - h + 1))
-            return left, top, left + w, top + h
-    w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
-    left, top = (width - w) // 2, (height - h) // 2
-    return left, top, left + w, top + h
-
-
-def _turned_crop(image: Image.Image, box: tuple[int, int, int, int], size: int, angle: float) -> Image.Image:
-    """Crop, turn about the picture's centre and resize in one resampling; what lies outside the picture is black."""
-    left, top, right, bottom = (float(side) for side in box)
-    if (shrink := int(min(right - left, bottom - top) / size)) > 1:  # bilinear sampling alone would alias
-        image = image.reduce(shrink)
-        left, top, right, bottom = (side / shrink for side in box)
-    cos, sin, scale_x, scale_y = math.cos(angle), math.sin(angle), (right - left) / size, (bottom - top) / size
-    x, y = left - image.width / 2, top - image.height / 2
-    matrix = (
-        cos * scale_x, -sin * scale_y, cos * x - sin * y + image.width / 2,
-        sin * scale_x, cos * scale_y, sin * x + cos * y + image.height / 2,
-    )  # fmt: skip
-    return image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    def _turned(self, image: Image.Image, boxes: list[Box], chances: list[list[float]]) -> list[Tensor]:
+        picture = rgb(image)
+        angles = [math.radians((2 * turn - 1) * self.rotation) for turn, _ in chances]
+        return [turned_crop(picture, box, self.size, angle) for box, angle in zip(boxes, angles, strict=True)]
 
 
 class EvalView(View):
@@ -97,6 +117,33 @@ class EvalView(View):
         return self._transform(image)
 
 
-def stack_views(image: Image.Image, view: View, count: int) -> Tensor:
-    """Draw several views of a picture that was decoded once. Shape: ``(count, 3, size, size)``."""
-    return torch.stack([view(image) for _ in range(count)])
+class TransformView(View):
+    """Torchvision's transforms, one after another, from the RGB picture on.
+
+    Args:
+        transforms: Transforms or other modules; the first gets a Pillow picture, the last gives a picture or a tensor
+            ``(3, size, size)``, uint8. Scaling to [0, 1] and normalisation are the model's business.
+
+    Example:
+        >>> view = TransformView([v2.RandomResizedCrop(8), v2.RandAugment()])
+        >>> view(Image.new("RGB", (20, 10))).shape
+        torch.Size([3, 8, 8])
+    """
+
+    def __init__(self, transforms: Sequence[nn.Module]) -> None:
+        self.transforms = tuple(transforms)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return _transformed(image, (*self.transforms, v2.PILToTensor()))
+
+
+def _transformed(picture: Image.Image | Tensor, transforms: Sequence[nn.Module]) -> Tensor:
+    for transform in transforms:
+        picture = transform(picture)
+    if not isinstance(picture, Tensor) or picture.dtype != torch.uint8 or picture.ndim != 3 or len(picture) != 3:
+        found = f"{picture.dtype} {tuple(picture.shape)}" if isinstance(picture, Tensor) else type(picture).__name__
+        raise UserError(
+            f"a view's transforms gave {found}: expected a uint8 tensor (3, size, size); leave out conversion to float "
+            "and normalisation, which the model does"
+        )
+    return picture

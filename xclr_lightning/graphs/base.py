@@ -22,7 +22,7 @@ class SimilarityGraph(Protocol):
 
 
 class Captioned(Protocol):
-    """What a graph needs of the data: captions, and keys by which stored values are joined to samples."""
+    """What a graph needs of the data: captions or other fields, and keys by which stored values join samples."""
 
     path: Path
 
@@ -35,6 +35,8 @@ class Captioned(Protocol):
     def keys(self) -> np.ndarray: ...
 
     def captions(self, rows: slice = ...) -> Sequence[str]: ...
+
+    def fields(self, name: str) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,8 @@ from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Built, Captioned
 from xclr_lightning.graphs.manifest import write_manifest
 from xclr_lightning.graphs.plan import Plan, Unit, plan, shuffled
-from xclr_lightning.graphs.store import (
-    FORM,
-    UNIT_LENGTH,
-    has_unit,
-    unit_dimension,
-    vector_problem,
-    write_unit,
-)
+from xclr_lightning.graphs.store import FORM, UNIT_LENGTH
+from xclr_lightning.graphs.unit_files import has_unit, unit_dimension, vector_problem, write_unit
 from xclr_lightning.progress import progress_bar
 
 # Sentences, and what is told how many more are done → vectors (n, d), float32.

@@ -91,8 +91,8 @@ class CaptionGraph(GraphSource):
         facts = self._facts(data)
         stored = load_embeddings(graph_folder({**FORM, **facts}), data, facts)
         if self.bandwidth:
-            return GaussianGraph(stored.parts, stored.vector, bandwidth=self.bandwidth)
-        return EmbeddingGraph(stored.parts, stored.vector)
+            return GaussianGraph(stored.vectors.parts, stored.vector, bandwidth=self.bandwidth)
+        return EmbeddingGraph(stored.vectors.parts, stored.vector)
 
     def sentences(self, captions: Sequence[str]) -> list[str]:
         """What is encoded for captions: the template with each of them, or with its first words."""

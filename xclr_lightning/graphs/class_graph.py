@@ -2,21 +2,16 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 import torch
 
+from xclr_lightning.columns import number_texts
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Captioned, GraphSource
 from xclr_lightning.graphs.class_table import ClassTableGraph, check_table, load_table, save_table
 from xclr_lightning.graphs.folder import graph_folder
-
-
-class Labelled(Captioned, Protocol):
-    """What a graph over classes needs of the data."""
-
-    def fields(self, name: str) -> list[str]: ...
 
 
 def classes_of(data: Captioned, field: str) -> tuple[list[str], np.ndarray]:
@@ -32,13 +27,13 @@ def classes_of(data: Captioned, field: str) -> tuple[list[str], np.ndarray]:
     Raises:
         UserError: The data have no such field, or a sample has no class.
     """
-    names, numbers = np.unique(np.array(cast(Labelled, data).fields(field), dtype=object), return_inverse=True)
+    numbers, names = number_texts(data.fields(field))
     if "" in names:
         raise UserError(
             f"a sample in {data.path} has no {field!r}: put pictures in one subfolder a class, or give "
             "data.graph.field a field that all have"
         )
-    return names.tolist(), numbers
+    return names, numbers
 
 
 class ClassGraph(GraphSource):

@@ -1,14 +1,12 @@
 """The embedding form of a graph: a vector a sample, similarity a product of vectors."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xclr_lightning.graphs.mapped import MappedRows
+from xclr_lightning.graphs.consecutive import Consecutive, Part
 
 
 class EmbeddingGraph:
@@ -17,7 +15,7 @@ class EmbeddingGraph:
     Args:
         parts: Vectors in consecutive arrays, usually half precision and memory-mapped. Shapes: ``(d_i, d)``, D in all.
         vector: Each sample's vector, as a number in all parts together; by default sample i has vector i.
-            Shape: ``(N,)``, integer.
+            Shape: ``(N,)``, integer; usually memory-mapped.
 
     Example:
         >>> graph = EmbeddingGraph([np.array([[1, 0], [0, 1]]), np.array([[0.6, 0.8]])])
@@ -27,13 +25,12 @@ class EmbeddingGraph:
                 [0.6000, 1.0000]])
     """
 
-    def __init__(self, parts: Sequence[np.ndarray | MappedRows], vector: np.ndarray | None = None) -> None:
-        self.parts = list(parts)
+    def __init__(self, parts: Sequence[Part], vector: np.ndarray | Consecutive | None = None) -> None:
+        self.vectors = Consecutive(parts)
         self.vector = vector
-        self._ends = list(accumulate(len(part) for part in self.parts))
 
     def __len__(self) -> int:
-        return self._ends[-1] if self.vector is None else len(self.vector)
+        return len(self.vectors if self.vector is None else self.vector)
 
     def nodes(self, index: int) -> Tensor:
         """A sample's unit vector. Shape: ``(d,)``, float32."""
@@ -50,8 +47,7 @@ class EmbeddingGraph:
     def stored(self, index: int) -> np.ndarray:
         """A copy of a sample's vector as it is stored. Shape: ``(d,)``, float32."""
         number = index if self.vector is None else int(self.vector[index])
-        part = bisect_right(self._ends, number)
-        return np.array(self.parts[part][number - self._ends[part]], dtype=np.float32)
+        return np.array(self.vectors[number], dtype=np.float32)
 
 
 class GaussianGraph(EmbeddingGraph):
@@ -71,7 +67,7 @@ class GaussianGraph(EmbeddingGraph):
     """
 
     def __init__(
-        self, parts: Sequence[np.ndarray | MappedRows], vector: np.ndarray | None = None, *, bandwidth: float
+        self, parts: Sequence[Part], vector: np.ndarray | Consecutive | None = None, *, bandwidth: float
     ) -> None:
         super().__init__(parts, vector)
         self.bandwidth = bandwidth

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from xclr_lightning.cache import atomic_file, cache_dir
+from xclr_lightning.columns import BLOCK, string_array
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import Captioned
 
@@ -54,6 +58,10 @@ def _remembered(memory: Path) -> dict[str, list[str]]:
 
 def _digest(data: Captioned, rows: slice) -> str:
     digest = hashlib.sha256()
-    for key, caption in zip(data.keys()[rows], data.captions(rows), strict=True):
-        digest.update(key + b"\0" + caption.encode() + b"\0")
+    keys, captions = data.keys()[rows], data.captions(rows)
+    for start in range(0, len(keys), BLOCK):
+        block = slice(start, start + BLOCK)
+        texts = string_array(captions[block]).cast(pa.binary())
+        terminated = pc.binary_join_element_wise(pa.array(keys[block]), texts, b"", b"\0")  # key, 0, caption, 0
+        digest.update(memoryview(terminated.buffers()[2])[: pc.sum(pc.binary_length(terminated)).as_py()])
     return digest.hexdigest()

@@ -6,9 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xclr_lightning.errors import UserError
+
 # Numbers ride as whole parts of their range: a float would be rounded wherever training is in half precision.
 PARTS = 1 << 30
 MISSING = -1
+# Categories are compared in float32, which holds so many whole numbers.
+CATEGORIES = 1 << 24
 
 
 def gower_similarity(a: Tensor, b: Tensor, numeric: int) -> Tensor:
@@ -34,15 +38,22 @@ def gower_similarity(a: Tensor, b: Tensor, numeric: int) -> Tensor:
                 [0.5000, 1.0000, 0.5000],
                 [0.5000, 0.5000, 1.0000]])
     """
-    total = torch.zeros(len(a), len(b), device=a.device)
-    shared = torch.zeros_like(total)
-    for column in range(a.shape[1]):
-        x, y = a[:, column, None], b[None, :, column]
-        alike = 1 - (x - y).abs().float() / PARTS if column < numeric else (x == y).float()
-        known = (x != MISSING) & (y != MISSING)
-        total += torch.where(known, alike, 0)
-        shared += known
-    return total / shared.clamp(min=1)
+    present_a, present_b = (a != MISSING).float(), (b != MISSING).float()
+    # No two values lie farther apart than 1 counts. Where one is missing, they are put farther: they add no similarity.
+    places_a, places_b = _places(a, numeric, missing=-2), _places(b, numeric, missing=-4)
+    similarity = torch.full((len(a), len(b)), float(a.shape[1]), device=a.device)
+    distance = torch.empty_like(similarity)
+    for x, y in zip(places_a, places_b, strict=True):
+        similarity -= torch.sub(x[:, None], y, out=distance).abs_().clamp_(max=1)
+    with torch.autocast(a.device.type, enabled=False):
+        return similarity.div_((present_a @ present_b.T).clamp_(min=1))
+
+
+def _places(records: Tensor, numeric: int, missing: int) -> Tensor:
+    """Values by column on a line where numbers differ by their share of the range. Shape: ``(D, n)``, float32."""
+    unit = torch.ones(records.shape[1], device=records.device)
+    unit[:numeric] /= PARTS
+    return (records * unit).where(records != MISSING, missing).T
 
 
 def encode_numbers(values: np.ndarray) -> np.ndarray:
@@ -71,9 +82,17 @@ def encode_numbers(values: np.ndarray) -> np.ndarray:
 def encode_categories(values: Sequence[str]) -> np.ndarray:
     """Categories by number, −1 for an empty one. Shape: ``(N,)``, int32.
 
+    Raises:
+        UserError: There are more than 2²⁴ of them.
+
     Example:
         >>> encode_categories(["red", "", "blue", "red"])
         array([ 1, -1,  0,  1], dtype=int32)
     """
     number = {name: i for i, name in enumerate(sorted(set(values) - {""}))}
+    if len(number) > CATEGORIES:
+        raise UserError(
+            f"data.graph.categorical: a column has {len(number):,} categories, at most {CATEGORIES:,} can be told "
+            "apart; leave out columns of keys, in which no two samples agree"
+        )
     return np.array([number.get(value, MISSING) for value in values], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Rows of an ``.npy`` file, read from disk as they are asked for."""
+"""``.npy`` files, read from disk as they are asked for."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -8,8 +8,8 @@ import torch
 from numpy.lib import format as npy
 
 
-class MappedRows:
-    """A two-dimensional ``.npy`` file, memory-mapped when first read.
+class MappedArray:
+    """An ``.npy`` file, memory-mapped when first read.
 
     Unlike ``np.memmap`` it holds no file descriptor, of which thousands of shards would need more than a process may
     have, and pickles as its path, so worker processes that are spawned do not receive a copy of the data.
@@ -19,7 +19,7 @@ class MappedRows:
 
     Raises:
         OSError, EOFError: It cannot be read.
-        ValueError: It is no two-dimensional ``.npy`` file of plain numbers, or not whole.
+        ValueError: It is no ``.npy`` file of plain values row by row, or not whole.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class MappedRows:
             self.shape, self.dtype = _header(file)
             self._offset = file.tell()
         self._size = path.stat().st_size
-        expected = self._offset + self.shape[0] * self.shape[1] * self.dtype.itemsize
+        expected = self._offset + int(np.prod(self.shape)) * self.dtype.itemsize
         if self._size != expected:
             raise ValueError(f"{self._size:,} bytes, expected {expected:,}")
         self._rows: np.ndarray | None = None
@@ -46,11 +46,41 @@ class MappedRows:
         return self.__dict__ | {"_rows": None}
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, int], np.dtype]:
+class MappedRows(MappedArray):
+    """A two-dimensional array of numbers, as :class:`MappedArray`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        if len(self.shape) != 2 or self.dtype.kind not in "fiu":
+            raise ValueError(f"an array of {self.dtype} and shape {self.shape}, expected rows of numbers")
+
+
+class MappedColumn(MappedArray):
+    """One column of a table, as :class:`MappedArray`.
+
+    Args:
+        path: The file.
+        columns: Names of all of the table's columns.
+        name: Of the one.
+    """
+
+    def __init__(self, path: Path, columns: tuple[str, ...], name: str) -> None:
+        super().__init__(path)
+        if len(self.shape) != 1 or self.dtype.names != columns:
+            raise ValueError(
+                f"an array of {self.dtype} and shape {self.shape}, expected rows of {' and '.join(columns)}"
+            )
+        self._name = name
+
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
+        return super().__getitem__(rows)[self._name]
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the .npy format")
     shape, columns_first, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
-    if len(shape) != 2 or columns_first or dtype.kind not in "fiu":
+    if not shape or columns_first or dtype.hasobject:
         raise ValueError(f"an array of {dtype} and shape {shape}, expected rows of numbers")
-    return (shape[0], shape[1]), dtype
+    return shape, dtype

@@ -2,8 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.graphs.base import Captioned
-from xclr_lightning.graphs.class_graph import Labelled
 from xclr_lightning.graphs.columns import read_columns
 from xclr_lightning.graphs.formula import FormulaGraph
 from xclr_lightning.graphs.gower import MISSING, encode_categories, encode_numbers, gower_similarity
@@ -45,8 +44,9 @@ class MetadataGraph(FormulaGraph):
 
     def numbers(self, data: Captioned) -> Tensor:
         rows: Any = slice(None)
+        columns: Mapping[str, Sequence[str]]
         if self.table is None:
-            columns = {name: cast(Labelled, data).fields(name) for name in [*self.numeric, *self.categorical]}
+            columns = {name: data.fields(name) for name in [*self.numeric, *self.categorical]}
         else:
             columns = read_columns(self.table)
             origin = f"data.graph.table {self.table}"

@@ -35,7 +35,7 @@ def load_lists(folder: Path, facts: Mapping[str, Any], data_path: Path, floor: f
     manifest = read_manifest(folder)
     check_belongs(folder, manifest, {**FORM, **facts}, data_path)
     check_files(folder, manifest, hashes=_size(folder) <= READ_WHOLE)
-    vector = _whole(folder / VECTOR)
+    vector = _numbers(folder / VECTOR)
     ids, similarities = _rows(folder / IDS, np.dtype(np.int32)), _rows(folder / SIMILARITIES, np.dtype(np.float32))
     shape = (manifest.get("distinct"), manifest.get("neighbours"))
     if (ids.shape, similarities.shape, vector.shape) != (shape, shape, (manifest["count"],)):
@@ -66,9 +66,9 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def _whole(file: Path) -> np.ndarray:
+def _numbers(file: Path) -> np.ndarray:
     try:
-        array = np.load(file, allow_pickle=False)
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
         if array.ndim != 1 or array.dtype != np.int64:
             raise ValueError(f"an array of {array.dtype} and shape {array.shape}, expected one whole number a sample")
         return array

@@ -56,10 +56,13 @@ def random_similarity(a: Tensor, b: Tensor, seed: int) -> Tensor:
         (True, [1.0, 1.0, 1.0])
     """
     start = hash_int64(str(seed))
-    low, high = torch.minimum(a[:, None], b[None, :]), torch.maximum(a[:, None], b[None, :])
-    # 24 bits are what float32 holds exactly, on every device.
-    bits = _mix(_mix(low ^ start) ^ high) & ((1 << 24) - 1)
-    return torch.where(low == high, 1.0, bits.float() / (1 << 24))
+    (low_a, high_a), (low_b, high_b) = (_mix(x ^ start).view(torch.int32).view(-1, 2).unbind(1) for x in (a, b))
+    # Each sample's 64 bits are well mixed, so that a pair needs little: this is looked up in every step.
+    bits = (low_a[:, None] + low_b).addcmul_(high_a[:, None], high_b)
+    bits ^= bits >> 15
+    bits *= -0x7A143595  # 0x85EBCA6B, of MurmurHash3
+    bits >>= 8  # to 24, which float32 holds exactly on every device
+    return bits.float().mul_(2**-24).add_(0.5).masked_fill_(a[:, None] == b, 1.0)
 
 
 def hash_int64(text: str) -> int:

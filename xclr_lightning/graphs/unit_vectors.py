@@ -7,8 +7,8 @@ import torch
 
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.base import SimilarityGraph
+from xclr_lightning.graphs.consecutive import Consecutive, Part
 from xclr_lightning.graphs.embedding import EmbeddingGraph
-from xclr_lightning.graphs.mapped import MappedRows
 
 # Samples whose similarities show whether a graph's are products of its nodes.
 PROBES = 8
@@ -27,26 +27,16 @@ class UnitVectors:
                [0.6, 0.8]], dtype=float32)
     """
 
-    def __init__(self, parts: Sequence[np.ndarray | MappedRows]) -> None:
-        self._parts = [part for part in parts if len(part)]
-        self._ends = np.cumsum([len(part) for part in self._parts])
-        self.dimension = int(self._parts[0].shape[1])
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._rows = Consecutive(parts)
+        self.dimension = self._rows[:0].shape[1]
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return len(self._rows)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Unit vectors by number. Shape: ``(n, d)``, float32."""
-        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
-        order = np.argsort(numbers, kind="stable")  # each part is visited once
-        bounds = np.searchsorted(numbers[order], self._ends)
-        out = np.empty((len(numbers), self.dimension), dtype=np.float32)
-        start = 0
-        for part, stop, end in zip(self._parts, bounds, self._ends, strict=True):
-            if stop > start:
-                chosen = order[start:stop]
-                out[chosen] = part[numbers[chosen] - (end - len(part))]
-            start = stop
+        out = self._rows[rows].astype(np.float32)
         out /= np.maximum(np.sqrt(np.einsum("nd,nd->n", out, out))[:, None], 1e-12)
         return out
 
@@ -79,8 +69,8 @@ def unit_vectors(graph: SimilarityGraph, count: int, origin: str) -> tuple[UnitV
             "sought by cosine; use metric cosine"
         )
     if isinstance(graph, EmbeddingGraph):
-        vectors = UnitVectors(graph.parts)
-        return vectors, np.arange(len(vectors)) if graph.vector is None else graph.vector
+        vectors = UnitVectors(graph.vectors.parts)
+        return vectors, np.arange(len(vectors)) if graph.vector is None else graph.vector[:]
     stacked = np.empty((count, nodes.shape[1]), dtype=np.float32)
     for number in range(count):
         stacked[number] = graph.nodes(number).numpy()

@@ -61,9 +61,10 @@ class OpenSum:
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """The weighted sum. Shapes: ``(n, bytes)``, ``(m, bytes)`` uint8 → ``(n, m)`` float32."""
-        parts = zip(self._graphs, self._weights, self._parts(a), self._parts(b), strict=True)
-        terms = [weight * graph.similarity(x, y).float() for graph, weight, x, y in parts]
-        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
+        total = torch.zeros(len(a), len(b), device=a.device)
+        for graph, weight, x, y in zip(self._graphs, self._weights, self._parts(a), self._parts(b), strict=True):
+            total.add_(graph.similarity(x, y), alpha=weight)
+        return total
 
     def _parts(self, nodes: Tensor) -> list[Tensor]:
         """Each graph's nodes, as it gave them."""

@@ -8,7 +8,8 @@ import numpy as np
 from xclr_lightning.graphs.class_table import save_table
 from xclr_lightning.graphs.inspection import Subject, subject_in_folder
 from xclr_lightning.graphs.manifest import write_manifest
-from xclr_lightning.graphs.store import FORM, UNIT_LENGTH, write_unit
+from xclr_lightning.graphs.store import FORM, UNIT_LENGTH
+from xclr_lightning.graphs.unit_files import write_unit
 
 CLASSES = ["cat", "dog", "car", "lorry"]
 TABLE = np.array([[1, 0.8, 0.1, 0], [0.8, 1, 0.2, 0.1], [0.1, 0.2, 1, 0.9], [0, 0.1, 0.9, 1]])

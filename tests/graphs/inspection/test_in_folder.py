@@ -83,7 +83,7 @@ def test_captions_that_do_not_fit_are_refused_when_read(tmp_path):
     folder = embeddings(tmp_path / "graph", unit(6), range(6))
     subject = subject_in_folder(folder)
     np.save(folder / "captions" / "00000.npy", np.frombuffer(b"one\0", dtype=np.uint8))
-    with pytest.raises(UserError, match=r"00000.npy is damaged: 1 captions for 3 vectors"):
+    with pytest.raises(UserError, match=r"00000.npy is missing or damaged \(1 captions for 3 vectors"):
         subject.names([0])
     assert subject.names([5]) == ["caption 5"]  # of another unit
 

@@ -43,31 +43,9 @@ def subject_in_folder(folder: Path, hashes: bool = True) -> Subject:
 def _embeddings(folder: Path, facts: dict[str, Any]) -> Subject:
     stored = StoredEmbeddings(folder)
     bandwidth = facts.get("bandwidth")
-    graph = GaussianGraph(stored.parts, bandwidth=bandwidth) if bandwidth else EmbeddingGraph(stored.parts)
-    ends = np.cumsum([len(part) for part in stored.parts])
-
-    def names(things: Iterable[int]) -> list[str]:
-        wanted = np.array([*things], dtype=np.int64)
-        texts: dict[int, str] = {}
-        unit_of = np.searchsorted(ends, wanted, side="right")
-        for unit in np.unique(unit_of):
-            captions = _captions(folder / "captions" / f"{facts['units'][unit]}.npy", len(stored.parts[unit]))
-            start = int(ends[unit]) - len(captions)
-            texts |= {thing: captions[thing - start] for thing in wanted[unit_of == unit].tolist()}
-        return [texts[thing] for thing in wanted.tolist()]
-
-    return Subject(graph, "caption", len(graph), len(stored.vector), stored.vector, names, facts)
-
-
-def _captions(file: Path, count: int) -> list[str]:
-    """The captions of a unit; others are not read."""
-    try:
-        captions = np.load(file, allow_pickle=False).tobytes().decode().split("\0")[:-1]
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{file} is missing or damaged ({error}): delete the graph's folder") from error
-    if len(captions) != count:
-        raise UserError(f"{file} is damaged: {len(captions):,} captions for {count:,} vectors")
-    return captions
+    parts = stored.vectors.parts
+    graph = GaussianGraph(parts, bandwidth=bandwidth) if bandwidth else EmbeddingGraph(parts)
+    return Subject(graph, "caption", len(graph), len(stored.vector), stored.vector[:], stored.captions_of, facts)
 
 
 def _class_table(folder: Path, facts: dict[str, Any]) -> Subject:

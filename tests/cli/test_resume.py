@@ -1,0 +1,159 @@
+"""A run that is killed goes on as if it had not been: to the last bit of its weights."""
+
+import itertools
+import multiprocessing as mp
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import torch
+
+from xclr_lightning.checkpoint_io import AtomicCheckpointIO
+from xclr_lightning.cli import main
+from xclr_lightning.resume import going_on, newest_checkpoint
+
+EPOCHS, STEPS, KILLS = 3, 6, 2
+LAST = Path("run/checkpoints/last.ckpt")
+
+
+def run_rank(rank: int, ranks: int, port: int, folder: Path, arguments: list[str]) -> None:
+    """One process of a run, in its own folder, as torchrun would start it."""
+    os.chdir(folder)
+    mp.set_start_method("fork", force=True)  # of loaders' workers, as where a run is started by hand
+    torch.set_num_threads(1)
+    if ranks > 1:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
+        os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
+    raise SystemExit(main(arguments))
+
+
+def start(ranks: int, folder: Path, arguments: list[str]) -> list[mp.Process]:
+    """Importing is nearly all of the cost: a server does it once, and the processes are forks of it."""
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(["xclr_lightning.lightning_cli"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [context.Process(target=run_rank, args=(r, ranks, port, folder, arguments)) for r in range(ranks)]
+    for process in started:
+        process.start()
+    return started
+
+
+def state(file: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(file, weights_only=True)
+    assert checkpoint["global_step"] == EPOCHS * STEPS
+    return checkpoint["state_dict"]
+
+
+@pytest.fixture
+def arguments(config: Path) -> list[str]:
+    """Dropout, jitter and three epochs of steps that are each saved: all that could differ."""
+    command = ["fit", "--config", str(config), "--run_dir", "run", "--save_every_n_steps", "1"]
+    command += ["--trainer.max_epochs", str(EPOCHS), "--data.epoch_samples", str(STEPS * 8)]
+    return [*command, "--model.backbone_kwargs", "{drop_rate: 0.2, drop_path_rate: 0.2}", "--model.ema_decay", "0.9"]
+
+
+def train(folder: Path, arguments: list[str], ranks: int) -> None:
+    folder.mkdir(exist_ok=True)
+    for process in start(ranks, folder, arguments):
+        process.join()
+        assert process.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "workers", "ranks"), [("folder", 0, 1), ("folder", 2, 2), ("shards", 2, 1), ("shards", 0, 2)]
+)
+def test_killed_at_random_it_ends_at_the_same_weights(
+    kind: str, workers: int, ranks: int, arguments: list[str], shards: Callable[[], Path], tmp_path: Path
+) -> None:
+    arguments += ["--data.num_workers", str(workers), "--trainer.devices", str(ranks)]
+    if kind == "shards":
+        arguments += ["--data.train", str(shards()), "--data.shards_at_once", "2"]
+    train(tmp_path / "whole", arguments, ranks)
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    last, rng = folder / LAST, random.Random(0)
+    for _ in range(KILLS):
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        processes = start(ranks, folder, arguments)
+        # At any moment after it has got further than the one before.
+        while processes[0].is_alive() and (not last.exists() or last.stat().st_mtime_ns == before):
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.05))
+        for process in processes:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+    assert 0 < step(last) < EPOCHS * STEPS
+    train(folder, arguments, ranks)
+    expected, found = state(tmp_path / "whole" / LAST), state(last)
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def step(file: Path = LAST) -> int:
+    return torch.load(file, weights_only=True)["global_step"]
+
+
+def test_fit_goes_on_in_its_folder_and_then_has_nothing_left_to_do(cli, config: Path) -> None:
+    command = ["fit", "--config", config, "--run_dir", "run", "--trainer.max_epochs"]
+    assert cli(*command, 1).status == 0
+    metrics = Path("run/metrics.json").read_text()
+    again = cli(*command, 1)
+    assert again.status == 0, again.err
+    assert "nothing left to train: the checkpoint is at epoch 1 of 1" in again.out
+    assert Path("run/metrics.json").read_text() == metrics
+    assert step() == 2
+    assert cli(*command, 3).status == 0
+    assert step() == 6
+    rows = Path("run/metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2"]
+
+
+def test_the_folder_may_come_from_a_config(cli, config: Path) -> None:
+    Path("place.yaml").write_text("run_dir: ${oc.env:SLURM_JOB_ID,run}\n")
+    for epochs in (1, 2):
+        assert cli("fit", "--config", config, "--config", "place.yaml", "--trainer.max_epochs", epochs).status == 0
+    assert step() == 4
+
+
+def test_what_was_saved_when_the_machine_was_taken_away_is_gone_on_from(tmp_path: Path) -> None:
+    saved = [tmp_path / name for name in ("checkpoints/last.ckpt", "hpc_ckpt_1.ckpt", "hpc_ckpt_2.ckpt")]
+    assert newest_checkpoint(tmp_path) is None
+    saved[0].parent.mkdir()
+    for order in itertools.permutations(saved):
+        for age, file in enumerate(order):
+            file.touch()
+            os.utime(file, (0, 100 - age))
+        assert newest_checkpoint(tmp_path) == order[0]
+
+
+def test_a_given_checkpoint_and_other_commands_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/last.ckpt").touch()
+    for given in (
+        ["fit", "--run_dir", str(tmp_path), "--ckpt_path", "x"],
+        ["test", "--run_dir", str(tmp_path)],
+        ["fit"],
+    ):
+        assert going_on(given) == given
+
+
+def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, io = tmp_path / "deep" / "last.ckpt", AtomicCheckpointIO()
+    io.save_checkpoint({"step": 1}, place)
+
+    def fail(checkpoint: object, file: BinaryIO) -> None:
+        file.write(b"half of it")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="no space left"):
+        io.save_checkpoint({"step": 2}, place)
+    assert torch.load(place, weights_only=True) == {"step": 1}

@@ -1,0 +1,205 @@
+"""Batches: a function of seed, epoch and position, equal over processes, and on from the middle."""
+
+import os
+import socket
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch import multiprocessing as mp
+from torch.utils.data import DataLoader, Dataset
+
+from xclr_lightning.data.epoch_sampler import EpochSampler
+from xclr_lightning.data.position import position
+from xclr_lightning.errors import UserError
+
+SAMPLES, BATCH = 605, 20
+BATCHES = SAMPLES // BATCH
+
+
+def shuffled(rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(SAMPLES)
+
+
+def sampler(rank: int = 0, ranks: int = 1, seed: int = 3, **settings) -> EpochSampler:
+    return EpochSampler(shuffled, SAMPLES, BATCH, seed=seed, rank=rank, ranks=ranks, **settings)
+
+
+def batches_of(found: EpochSampler, epoch: int | None = None) -> list[list[tuple[int, int]]]:
+    if epoch is not None:
+        found.set_epoch(epoch)
+    drawn, size = list(found), BATCH // found.num_replicas
+    return [drawn[i : i + size] for i in range(0, len(drawn), size)]
+
+
+def test_seed_and_epoch_decide_and_nothing_else():
+    first, again, other = sampler(), sampler(), sampler(seed=4)
+    epochs = [batches_of(first, epoch) for epoch in range(3)]
+    assert epochs == [batches_of(again, epoch) for epoch in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs[0] != batches_of(other, 0)
+    assert batches_of(first, 0) == epochs[0]
+
+
+def test_an_epoch_is_a_sweep_of_full_batches():
+    found = sampler()
+    samples = [sample for batch in batches_of(found, 5) for sample, _ in batch]
+    assert len(found) == len(samples) == len(set(samples)) == BATCHES * BATCH
+    assert {sweep for batch in batches_of(found, 5) for _, sweep in batch} == {5}
+    assert all(type(number) is int for pair in found for number in pair)
+
+
+@pytest.mark.parametrize("samples", [100, 1500])
+def test_epochs_of_any_length_are_stretches_of_the_same_stream(samples):
+    found = sampler(epoch_samples=samples)
+    stream = [batch for epoch in range(6) for batch in batches_of(found, epoch)]
+    assert len(found) == samples
+    assert len(stream) == 6 * samples // BATCH
+    whole = sampler()
+    expected = [batch for epoch in range(20) for batch in batches_of(whole, epoch)]
+    assert stream == expected[: len(stream)]
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 5])
+def test_processes_share_each_batch_equally(ranks):
+    alone = batches_of(sampler(), 1)
+    shares = [batches_of(sampler(rank, ranks), 1) for rank in range(ranks)]
+    assert [list(chain(*parts)) for parts in zip(*shares, strict=True)] == alone
+    assert {len(part) for share in shares for part in share} == {BATCH // ranks}
+
+
+def test_an_epoch_goes_on_where_it_stopped_and_the_next_one_is_whole():
+    expected = batches_of(sampler(), 2)
+    resumed = sampler(epoch=2, position=7)
+    assert batches_of(resumed) == batches_of(resumed, 2) == expected[7:]
+    assert len(resumed) == BATCHES * BATCH
+    assert batches_of(resumed, 3) == batches_of(sampler(), 3)
+
+
+def test_an_epoch_without_a_batch_is_refused():
+    with pytest.raises(UserError, match="19 samples fill no batch of 20"):
+        sampler(epoch_samples=19)
+
+
+class Numbers(Dataset):
+    """Samples that are their own numbers."""
+
+    def __len__(self) -> int:
+        return SAMPLES
+
+    def __getitem__(self, asked: tuple[int, int]) -> torch.Tensor:
+        return torch.tensor(asked)
+
+
+class Pairs(LightningDataModule):
+    """Batches of numbers, which go on where a checkpoint stood."""
+
+    batch_size = BATCH
+
+    def __init__(self, workers: int) -> None:
+        super().__init__()
+        self.workers, self.goes_on_at = workers, {"epoch": 0, "samples": 0}
+
+    def state_dict(self):
+        return position(self.trainer, BATCH)
+
+    def load_state_dict(self, state_dict):
+        self.goes_on_at = state_dict
+
+    def train_dataloader(self) -> DataLoader:
+        ranks, rank = self.trainer.world_size, self.trainer.global_rank
+        at = {"epoch": self.goes_on_at["epoch"], "position": self.goes_on_at["samples"] // BATCH}
+        chosen = sampler(rank, ranks, **at)
+        many = {"num_workers": self.workers, "persistent_workers": self.workers > 0}
+        return DataLoader(Numbers(), BATCH // ranks, sampler=chosen, drop_last=True, **many)
+
+
+class Recorder(LightningModule):
+    """Trains nothing, and notes the batches of this process."""
+
+    def __init__(self, stop_at: int | None = None, where: str = "step") -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.stop_at, self.where, self.seen = stop_at, where, []
+
+    def training_step(self, batch, batch_idx):
+        self.seen.append((self.current_epoch, batch.tolist()))
+        return self.weight * 0
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        if self.where == "step":
+            self.stop()
+
+    def on_train_epoch_end(self):
+        if self.where == "epoch":
+            self.stop()
+
+    def stop(self):
+        if self.global_step == self.stop_at:
+            self.trainer.save_checkpoint("middle.ckpt")
+            raise KeyboardInterrupt
+
+    def configure_optimizers(self):
+        self.trainer.fit_loop.setup_data()  # as a module does that counts steps
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def train(module: Recorder, ckpt_path: str | None = None, workers: int = 0, epochs: int = 2, **settings) -> list:
+    """Two epochs, and the batches that were seen."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, **quiet, **settings)
+    with suppress(KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+        trainer.fit(module, Pairs(workers), ckpt_path=ckpt_path)
+    return module.seen
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("stop_at", "where"),
+    [(11, "step"), (BATCHES, "step"), (BATCHES, "epoch"), (BATCHES + 14, "step"), (2 * BATCHES, "epoch")],
+)
+def test_training_goes_on_with_the_batches_that_are_left(stop_at, where, workers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = train(Recorder(), epochs=3)
+    assert len(expected) == 3 * BATCHES
+    assert train(Recorder(stop_at, where), workers=workers, epochs=3) == expected[:stop_at]
+    assert train(Recorder(), "middle.ckpt", workers, epochs=3) == expected[stop_at:]
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
+def test_a_finished_run_goes_on_to_more_epochs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = train(Recorder(), epochs=3)
+    module = Recorder()
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet)
+    trainer.fit(module, Pairs(0))
+    trainer.save_checkpoint("end.ckpt")
+    assert module.seen + train(Recorder(), "end.ckpt", epochs=3) == expected
+
+
+def run_rank(rank: int, folder: Path, port: int) -> None:
+    """One of two processes that train together."""
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_RANK=str(rank))
+    os.environ.update(NODE_RANK="0", RANK=str(rank))
+    torch.set_num_threads(1)
+    torch.save(train(Recorder(), devices=2, strategy="ddp"), folder / f"{rank}.pt")
+
+
+def test_two_processes_see_the_batches_of_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Importing is nearly all of the cost: a server does it once, and the processes are forks of it.
+    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
+    mp.start_processes(run_rank, args=(tmp_path, port), nprocs=2, start_method="forkserver")
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
+    expected = train(Recorder(), devices=1)
+    assert [len(batch) for _, batch in ranks[0]] == [len(batch) for _, batch in ranks[1]] == [BATCH // 2] * 2 * BATCHES
+    together = [(epoch, left + right) for (epoch, left), (_, right) in zip(*ranks, strict=True)]
+    assert together == expected

@@ -1,0 +1,35 @@
+"""Checkpoints that are on the disk whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and then renames it, so that a killed process leaves the one before.
+
+    Lightning's own writes to the system's temporary folder, from where a move to another disk is a copy.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint; remote places, such as ``s3://…``, are left to Lightning.
+
+        Args:
+            checkpoint: What ``torch.save`` can hold.
+            path: The file; its folders are made.
+            storage_options: Nothing but None is expected, as in Lightning's own.
+        """
+        if "://" in str(path) or storage_options is not None:
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_name(f".{place.name}.draft")
+        with draft.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the name without the content
+        draft.replace(place)

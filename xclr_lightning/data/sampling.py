@@ -1,0 +1,101 @@
+"""How a training run takes its samples: which of them, in what batches, on which process, from where on."""
+
+import numpy as np
+
+from xclr_lightning.data.dataset import ViewsDataset
+from xclr_lightning.data.epoch_sampler import EpochSampler, Order
+from xclr_lightning.data.neighbour_order import neighbour_order
+from xclr_lightning.data.shard_order import shard_order
+from xclr_lightning.data.share import stratified_share
+from xclr_lightning.errors import UserError
+from xclr_lightning.graphs import NeighbourGraph
+
+
+class Sampling:
+    """Settings of :class:`GraphDataModule` that say how samples are taken, and the sampler that follows from them.
+
+    Raises:
+        UserError: A setting is out of its range, or two do not go together.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        train_share: float,
+        epoch_samples: int | None,
+        shards_at_once: int | None,
+        neighbour_share: float,
+        neighbours: int,
+    ) -> None:
+        self.batch_size, self.train_share, self.epoch_samples = batch_size, train_share, epoch_samples
+        self.shards_at_once, self.neighbour_share, self.neighbours = shards_at_once, neighbour_share, neighbours
+        if batch_size < 2:
+            raise UserError(f"data.batch_size {batch_size}: at least 2 samples are compared with each other")
+        if not 0 < train_share <= 1:
+            raise UserError(f"data.train_share {train_share}: expected a share above 0, up to 1")
+        if not 0 <= neighbour_share <= 1 or neighbours < 1:
+            raise UserError(
+                f"data.neighbour_share {neighbour_share}, data.neighbours {neighbours}: expected a share from 0 to 1, "
+                "of at least 1 neighbour"
+            )
+        if shards_at_once is not None and (shards_at_once < 1 or neighbour_share):
+            raise UserError(
+                f"data.shards_at_once {shards_at_once}: expected at least 1, and no data.neighbour_share, whose "
+                "neighbours are in all shards"
+            )
+
+    def sampler(
+        self, dataset: ViewsDataset, lists: NeighbourGraph | None, rank: int, ranks: int, goes_on_at: dict[str, int]
+    ) -> EpochSampler:
+        """This process's part of all batches.
+
+        Args:
+            dataset: The samples; its seed decides.
+            lists: Where neighbours are found, if batches are to have some.
+            rank: Number of this process.
+            ranks: Of processes.
+            goes_on_at: The epoch to begin with, and how many samples of it were trained on before.
+
+        Raises:
+            UserError: There are too few samples for a batch, or they cannot be shared.
+        """
+        self.check_batches(len(dataset), ranks, "train")
+        chosen = np.arange(len(dataset))
+        if self.train_share < 1:
+            strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels
+            chosen = stratified_share(self.train_share, strata, dataset.seed)
+            self.check_batches(len(chosen), ranks, f"train_share {self.train_share:g} of data.train")
+        return EpochSampler(
+            self._order(dataset, lists, chosen, ranks),
+            len(chosen),
+            self.batch_size,
+            self.epoch_samples,
+            dataset.seed,
+            rank,
+            ranks,
+            goes_on_at["epoch"],
+            goes_on_at["samples"] // self.batch_size,
+        )
+
+    def check_batches(self, samples: int, ranks: int, split: str) -> None:
+        """Refuse batches that processes cannot share, and data that fill none.
+
+        Raises:
+            UserError: It is so.
+        """
+        if self.batch_size % ranks:
+            raise UserError(f"data.batch_size {self.batch_size} is shared by all processes: {ranks} do not divide it")
+        if samples < self.batch_size:
+            raise UserError(
+                f"data.{split} has {samples} pictures, fewer than data.batch_size {self.batch_size}: "
+                "no batch is full; lower the batch size"
+            )
+
+    def _order(self, dataset: ViewsDataset, lists: NeighbourGraph | None, chosen: np.ndarray, ranks: int) -> Order:
+        if lists is not None:
+            near, vector = lists.ids[:][:, : self.neighbours], lists.vector[chosen]
+            return lambda rng: chosen[neighbour_order(vector, near, self.neighbour_share, self.batch_size, rng)]
+        if at_once := self.shards_at_once:
+            starts = np.array([part.start for part in dataset.source.parts().values()])
+            return lambda rng: shard_order(chosen, starts, at_once, self.batch_size, ranks, rng)
+        return lambda rng: rng.permutation(chosen)

@@ -1,0 +1,46 @@
+"""Pictures that cannot be used: few are left out and counted, many stop the run."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from xclr_lightning.data.source import Source
+from xclr_lightning.errors import UserError
+
+
+def by_cause(skipped: Mapping[str, int]) -> str:
+    """What was skipped, most frequent first.
+
+    Example:
+        >>> by_cause({"no caption": 2, "truncated shard": 1200})
+        '1,200 truncated shard, 2 no caption'
+    """
+    return ", ".join(f"{count:,} {cause}" for cause, count in sorted(skipped.items(), key=lambda pair: -pair[1]))
+
+
+def causes(messages: Iterable[str]) -> Counter[str]:
+    """How many pictures there are of each kind of error, of messages that begin with a name and a kind.
+
+    Example:
+        >>> causes(["a.jpg: OSError: truncated", "b.jpg: OSError: broken", "c.jpg: FileNotFoundError: c.jpg"])
+        Counter({'OSError': 2, 'FileNotFoundError': 1})
+    """
+    return Counter(message.split(": ")[1] for message in messages)
+
+
+def refuse_many_skipped(source: Source, most: float, setting: str) -> None:
+    """Stop before the first step where a source had to leave out more than a share of its samples.
+
+    Args:
+        source: Has ``skipped``, the samples that it left out by cause.
+        most: The share, 0 … 1.
+        setting: What names the source in a config.
+
+    Raises:
+        UserError: It had to.
+    """
+    count = sum(source.skipped.values())
+    if count > most * (count + len(source)):
+        raise UserError(
+            f"{setting}: {count:,} of {count + len(source):,} samples in {source.path} are left out "
+            f"({by_cause(source.skipped)}), more than data.max_skipped {most:g} allows; mend the data or raise it"
+        )
