@@ -44,10 +44,10 @@ def test_diagnostics_say_what_the_target_is(cli, config: Path) -> None:
     simclr = fit(cli, config, "--config", "objective/simclr")
     assert (simclr["target/entropy"], simclr["target/effective_positives"]) == (0.0, 1.0)
     assert simclr["train/negatives"] == 14  # two views of the batch's seven other samples
-    sharp, soft = (fit(cli, config, "--model.target_temperature", value) for value in (0.05, 1.0))
+    sharp, soft = (fit(cli, config, "--model.target_temperature", value, run=str(value)) for value in (0.05, 1.0))
     assert 1 < sharp["target/effective_positives"] < soft["target/effective_positives"] < 15
     assert sharp["target/own_share"] > soft["target/own_share"]
-    captioned = fit(cli, config, "--model.target_temperature", 1.0, "--model.caption_view", "true")
+    captioned = fit(cli, config, "--model.target_temperature", 1.0, "--model.caption_view", "true", run="captioned")
     assert 15 < captioned["target/effective_positives"] < 23
     assert captioned["train/negatives"] == 21
     clip = fit(cli, config, "--model", "CLIP", run="clip")
@@ -147,8 +147,12 @@ def test_gradients_are_clipped(cli, config: Path) -> None:
         "--trainer.gradient_clip_val",
     ]
     start, clipped, free = (
-        [fit(cli, config, *arguments), weights()][1]
-        for arguments in (["--model.lr", 0.0], [*settings, 1e-6], [*settings, "null"])
+        [fit(cli, config, *arguments, run=run), weights(run)][1]
+        for run, arguments in (
+            ("start", ["--model.lr", 0.0]),
+            ("clipped", [*settings, 1e-6]),
+            ("free", [*settings, "null"]),
+        )
     )
     moved = [(state["projector.0.weight"] - start["projector.0.weight"]).norm() for state in (clipped, free)]
     assert moved[0] < 1e-5 < 1e-2 < moved[1]
