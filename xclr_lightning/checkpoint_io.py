@@ -1,11 +1,13 @@
-"""Checkpoints that are on the disk whole or not at all."""
+"""Checkpoints within epochs, and that are on the disk whole or not at all."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -33,3 +35,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             file.flush()
             os.fsync(file.fileno())  # or a power cut may leave the name without the content
         draft.replace(place)
+
+
+class StepCheckpoint(ModelCheckpoint):
+    """Saves every few steps, but not at an epoch's last one: a run that goes on would leave out what comes at its end.
+
+    Args:
+        **settings: Of Lightning's ``ModelCheckpoint``.
+    """
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """Save, where it is time to."""
+        if not trainer.is_last_batch:
+            super().on_train_batch_end(trainer, pl_module, *args)

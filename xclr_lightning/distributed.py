@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from xclr_lightning.errors import UserError
+
 
 def world_size() -> int:
     """Number of processes that train together, 1 without ``torch.distributed``."""
@@ -15,6 +17,25 @@ def world_size() -> int:
 def rank() -> int:
     """This process's number, 0 without ``torch.distributed``."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def refuse_disagreement(**values: Any) -> None:
+    """Let processes compare what must be the same in all of them, before they wait for each other in vain.
+
+    Raises:
+        UserError: A value differs; in every process.
+    """
+    if world_size() == 1:
+        return
+    everyone: list[dict[str, Any]] = [{}] * world_size()
+    dist.all_gather_object(everyone, values)
+    for name in values:
+        found = [each[name] for each in everyone]
+        if other := next((number for number, value in enumerate(found) if value != found[0]), 0):
+            raise UserError(
+                f"processes disagree on {name}: {found[0]} in process 0, {found[other]} in process {other}; each needs "
+                "the same data, cache and run folder, such as on a shared disk"
+            )
 
 
 def gather_with_grad(tensor: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
 from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder, without_secrets
 from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
-from xclr_lightning.checkpoint_io import AtomicCheckpointIO
+from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import ContrastiveModule
@@ -49,9 +49,12 @@ class CLI(LightningCLI):
     """``fit``, ``validate``, ``test`` and ``predict``, with the evaluations as config groups of their own."""
 
     def __init__(self, arguments: list[str]) -> None:
-        self._arguments = arguments = going_on(arguments)
+        given, self._arguments = arguments, going_on(arguments)
+        self._found = self._arguments != given  # the checkpoint, which nobody named
+        arguments = self._arguments
         self._checkpoint = None
-        if path := option(arguments, "ckpt_path"):
+        path = option(arguments, "ckpt_path")
+        if path and path != "null":
             self._checkpoint = checkpoint_model(path)
         with tempfile.TemporaryDirectory() as folder:
             if self._checkpoint:
@@ -108,7 +111,14 @@ class CLI(LightningCLI):
         """Say what differs from the checkpoint; Lightning would let the checkpoint win over the command line."""
         if self._checkpoint:
             model = self.config[self.config.subcommand].model.as_dict()
-            if changed := differences(model, self._checkpoint):
+            changed = differences(model, self._checkpoint)
+            other = [change for change in changed if change.split()[0] in ("class", "backbone", "projector")]
+            if other and self._found:
+                raise UserError(
+                    f"the run in this folder is of another model, {', '.join(other)}: choose another --run_dir, or "
+                    "name a checkpoint with --ckpt_path"
+                )
+            if changed:
                 log.warning("not as in the checkpoint, as config or command line say: %s", ", ".join(changed))
 
     def _dump_config(self) -> None:
@@ -128,9 +138,7 @@ class CLI(LightningCLI):
             FeatureWriter(folder),
             Console(folder),
         ]
-        given = config.callbacks or []
-        given = given if isinstance(given, list) else [given]
-        if config.enable_checkpointing is not False and not any(isinstance(c, ModelCheckpoint) for c in given):
+        if config.enable_checkpointing is not False:
             self.trainer_defaults["callbacks"] += _checkpoints(folder, self._get(self.config, "save_every_n_steps"))
         if not any(isinstance(plugin, CheckpointIO) for plugin in config.plugins or []):
             kwargs["plugins"] = [*(config.plugins or []), AtomicCheckpointIO()]
@@ -163,6 +171,11 @@ def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
     _quiet()
     try:
         return cli(arguments)
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise UserError(f"the checkpoint does not fit the model: {reason[:300]} …") from error
     except OmegaConfBaseException as error:
         raise UserError(f"in a config: {str(error).splitlines()[0]}") from error
     except ValueError as error:
@@ -178,7 +191,7 @@ def _checkpoints(folder: Path, every_n_steps: int) -> list[ModelCheckpoint]:
     place: dict[str, Any] = {"dirpath": folder / "checkpoints", "filename": "last", "enable_version_counter": False}
     # By default it waits for validation, which need not run every epoch.
     writers = [ModelCheckpoint(**place, save_on_train_epoch_end=True)]
-    return writers + ([ModelCheckpoint(**place, every_n_train_steps=every_n_steps)] if every_n_steps else [])
+    return writers + ([StepCheckpoint(**place, every_n_train_steps=every_n_steps)] if every_n_steps else [])
 
 
 def _run_name(arguments: list[str]) -> str:

@@ -29,29 +29,30 @@ def going_on(arguments: list[str]) -> list[str]:
     """Let ``fit`` in the folder of an earlier run start from its newest checkpoint, unless one is given.
 
     Args:
-        arguments: A command line, with each ``--config`` a file.
+        arguments: A command line, with each ``--config`` a file; ``--ckpt_path null`` begins anew.
 
     Returns:
         The same, with ``--ckpt_path`` if there is something to go on from.
     """
-    if arguments[0] != "fit" or option(arguments, "ckpt_path"):
+    if arguments[0] != "fit" or setting(arguments, "ckpt_path"):
         return arguments
-    folder = option(arguments, "run_dir") or _configured(arguments)
+    folder = setting(arguments, "run_dir")
     newest = newest_checkpoint(Path(folder).expanduser()) if folder else None
     return [*arguments, "--ckpt_path", str(newest)] if newest else arguments
+
+
+def setting(arguments: list[str], name: str) -> str | None:
+    """A setting as the command line gives it, else as the last config does that has it."""
+    value = option(arguments, name)
+    for argument, following in pairwise(reversed(arguments)):
+        if value is None and following == "--config":
+            with suppress(YAMLError, OmegaConfBaseException):  # which the parser will say better
+                found = OmegaConf.select(OmegaConf.load(argument), name)
+                value = found if isinstance(found, str) else None
+    return value
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """A run's last checkpoint, or the one that Lightning wrote when SLURM took the machine away."""
     found = [*folder.glob("checkpoints/last.ckpt"), *folder.glob("hpc_ckpt_*.ckpt")]
     return max(found, key=lambda file: file.stat().st_mtime_ns, default=None)
-
-
-def _configured(arguments: list[str]) -> str | None:
-    """``run_dir`` as the last config has it that has one."""
-    folder = None
-    for argument, following in pairwise(arguments):
-        if argument == "--config":
-            with suppress(YAMLError, OmegaConfBaseException):  # which the parser will say better
-                folder = OmegaConf.select(OmegaConf.load(following), "run_dir") or folder
-    return folder

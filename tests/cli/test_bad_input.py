@@ -62,7 +62,9 @@ def test_config_file(cli, tmp_path: Path, config: Path, text: str, words: list[s
         ("--data.batch_size", "1", ["batch_size 1", "at least 2"]),
         ("--data.train_share", "0", ["train_share 0", "above 0"]),
         ("--data.train_share", "0.3", ["train_share 0.3 of data.train has 5 pictures", "batch_size 8"]),
-        ("--data.epoch_samples", "5", ["5 samples fill no batch of 8"]),
+        ("--data.epoch_samples", "5", ["epoch_samples 5 fill no batch of 8"]),
+        ("--data.epoch_samples", "-5", ["epoch_samples -5 fill no batch of 8"]),
+        ("--data.num_workers", "-1", ["num_workers -1", "0 or more"]),
         ("--data.shards_at_once", "0", ["shards_at_once 0", "at least 1"]),
         ("--data.max_skipped", "2", ["max_skipped 2", "from 0 to 1"]),
         ("--model.backbone", "resnet5O", ["resnet5O", "did you mean"]),
@@ -127,9 +129,10 @@ def test_many_samples_left_out_stop_the_run_before_it_starts(cli, config: Path, 
     root = shards()
     broken = root / "00003.tar"
     broken.write_bytes(broken.read_bytes()[:2000])  # within its second sample
-    assert cli("fit", "--config", config, "--data.train", root).status == 0
-    few = cli("fit", "--config", config, "--data.train", root, "--data.max_skipped", 0.01)
-    refused(few, "data.train", "are left out (1 truncated shard)", "data.max_skipped 0.01")
+    assert cli("fit", "--config", config, "--data.train", root, "--data.max_skipped", 0.3).status == 0
+    # What the shard held is not known: as much as the others in the mean.
+    few = cli("fit", "--config", config, "--data.train", root)
+    refused(few, "data.train: about 4 of 16 samples", "are left out (1 truncated shard)", "data.max_skipped 0.1")
 
 
 def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path) -> None:

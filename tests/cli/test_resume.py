@@ -123,6 +123,27 @@ def test_the_folder_may_come_from_a_config(cli, config: Path) -> None:
     assert step() == 4
 
 
+def test_another_model_does_not_go_on_in_the_folder(cli, config: Path) -> None:
+    assert cli("fit", "--config", config, "--run_dir", "run").status == 0
+    other = cli("fit", "--config", config, "--run_dir", "run", "--model", "SimCLR")
+    assert other.status == 2
+    assert "the run in this folder is of another model, class" in other.err
+    wider = cli("fit", "--config", config, "--ckpt_path", LAST, "--model.projector", "[32, 8]")
+    assert wider.status == 2
+    assert "the checkpoint does not fit the model" in wider.err
+    assert wider.err.strip().count("\n") <= 1
+    anew = cli("fit", "--config", config, "--run_dir", "run", "--model", "SimCLR", "--ckpt_path", "null")
+    assert anew.status == 0, anew.err
+    assert step() == 2
+
+
+def test_a_checkpoint_of_ones_own_does_not_replace_the_last_one(cli, config: Path) -> None:
+    own = "[{class_path: lightning.pytorch.callbacks.ModelCheckpoint, init_args: {monitor: train/loss}}]"
+    assert cli("fit", "--config", config, "--run_dir", "run", "--trainer.callbacks", own).status == 0
+    assert LAST.is_file()
+    assert len(list(Path("run").rglob("*.ckpt"))) == 2
+
+
 def test_what_was_saved_when_the_machine_was_taken_away_is_gone_on_from(tmp_path: Path) -> None:
     saved = [tmp_path / name for name in ("checkpoints/last.ckpt", "hpc_ckpt_1.ckpt", "hpc_ckpt_2.ckpt")]
     assert newest_checkpoint(tmp_path) is None

@@ -121,7 +121,7 @@ class Pairs(LightningDataModule):
 class Recorder(LightningModule):
     """Trains nothing, and notes the batches of this process."""
 
-    def __init__(self, stop_at: int | None = None, where: str = "step") -> None:
+    def __init__(self, stop_at: int | None = None, where: str = "batch end") -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.stop_at, self.where, self.seen = stop_at, where, []
@@ -130,16 +130,20 @@ class Recorder(LightningModule):
         self.seen.append((self.current_epoch, batch.tolist()))
         return self.weight * 0
 
+    def on_train_batch_start(self, batch, batch_idx):
+        self.stop("batch start")
+
+    def on_before_optimizer_step(self, optimizer):
+        self.stop("optimizer step")
+
     def on_train_batch_end(self, outputs, batch, batch_idx):
-        if self.where == "step":
-            self.stop()
+        self.stop("batch end")
 
     def on_train_epoch_end(self):
-        if self.where == "epoch":
-            self.stop()
+        self.stop("epoch end")
 
-    def stop(self):
-        if self.global_step == self.stop_at:
+    def stop(self, where: str):
+        if self.global_step == self.stop_at and self.where == where:
             self.trainer.save_checkpoint("middle.ckpt")
             raise KeyboardInterrupt
 
@@ -161,7 +165,16 @@ def train(module: Recorder, ckpt_path: str | None = None, workers: int = 0, epoc
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
     ("stop_at", "where"),
-    [(11, "step"), (BATCHES, "step"), (BATCHES, "epoch"), (BATCHES + 14, "step"), (2 * BATCHES, "epoch")],
+    [
+        (0, "batch start"),
+        (11, "batch start"),
+        (11, "batch end"),
+        (BATCHES, "batch end"),
+        (BATCHES, "epoch end"),
+        (BATCHES, "batch start"),
+        (BATCHES + 14, "batch end"),
+        (2 * BATCHES, "epoch end"),
+    ],
 )
 def test_training_goes_on_with_the_batches_that_are_left(stop_at, where, workers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -169,6 +182,14 @@ def test_training_goes_on_with_the_batches_that_are_left(stop_at, where, workers
     assert len(expected) == 3 * BATCHES
     assert train(Recorder(stop_at, where), workers=workers, epochs=3) == expected[:stop_at]
     assert train(Recorder(), "middle.ckpt", workers, epochs=3) == expected[stop_at:]
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
+def test_a_batch_whose_weights_are_not_yet_there_comes_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = train(Recorder())
+    assert train(Recorder(11, "optimizer step")) == expected[:12]
+    assert train(Recorder(), "middle.ckpt") == expected[11:]
 
 
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")

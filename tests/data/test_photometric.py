@@ -108,8 +108,12 @@ def test_result_is_torchvisions_of_what_was_drawn(shape):
     expected = torch.stack([one_by_one(image, plan) for image, plan in zip(images, plans, strict=True)])
     assert torch.equal(images, before)
     assert (result.shape, result.dtype) == (images.shape, torch.float32)
-    # Each of six steps rounds; contrast and saturation nearly double what came before.
-    torch.testing.assert_close(result, expected, rtol=0, atol=3e-5)
+    # Each of six steps rounds to grey levels; contrast and saturation nearly double what came before.
+    difference = (result - expected).abs()
+    assert difference.mean() < 0.8 / 255
+    assert difference.flatten().sort().values[int(0.99 * difference.numel())] < 4 / 255
+    assert difference.max() < 12 / 255
+    assert abs((result - expected).mean()) < 0.2 / 255
 
 
 @pytest.mark.parametrize("pixels", [1, 16 * 16 * 5, 2**30])
@@ -119,7 +123,7 @@ def test_result_does_not_depend_on_how_many_are_augmented_at_a_time(pixels, monk
     expected = Photometric()(images)
     monkeypatch.setattr(photometric, "CPU_PIXELS", pixels)
     torch.manual_seed(3)
-    torch.testing.assert_close(Photometric()(images), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(Photometric()(images), expected, rtol=0, atol=0)
 
 
 def test_a_picture_does_not_depend_on_the_others():
@@ -128,7 +132,7 @@ def test_a_picture_does_not_depend_on_the_others():
     expected = Photometric()(images)
     changed = torch.cat([images[:6], torch.zeros(14, 3, 20, 20, dtype=torch.uint8)])
     torch.manual_seed(5)
-    torch.testing.assert_close(Photometric()(changed)[:6], expected[:6], rtol=0, atol=1e-5)
+    torch.testing.assert_close(Photometric()(changed)[:6], expected[:6], rtol=0, atol=0)
 
 
 def test_same_seed_same_result():

@@ -39,7 +39,8 @@ class Console(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trains = True
-        self._started = self._epoch_started = time.monotonic()  # an epoch that goes on does not start
+        # An epoch that goes on does not start, and may have no batch left.
+        self._started = self._epoch_started = self._batch_ended = time.monotonic()
         self._first_epoch, self._batches = trainer.current_epoch, 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -65,7 +66,7 @@ class Console(Callback):
         if self._bar is not None:
             self._bar.close()
         now, epoch = time.monotonic(), trainer.current_epoch + 1
-        took = self._batch_ended - self._epoch_started
+        took = max(self._batch_ended - self._epoch_started, 1e-9)
         pictures = self._batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         elapsed = now - self._started
         left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)

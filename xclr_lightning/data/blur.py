@@ -1,58 +1,73 @@
-"""Torchvision's Gaussian blur for a batch, each picture by a deviation of its own, as products with banded matrices."""
+"""Torchvision's Gaussian blur for a batch, each picture by a deviation of its own, in whole numbers."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-# Beyond so many deviations a Gaussian's weight is lost in float32's rounding.
-DEVIATIONS = 5
-# Rows or columns of a product at a time: fewer multiply less with zeros, but take more calls.
-BLOCK = 64
+# Beyond so many deviations a Gaussian's weights change no pixel by half a grey level.
+DEVIATIONS = 3
 
 
-def gaussian_blur_(images: Tensor, sigma: Tensor) -> None:
-    """Blur in place, over a window of a tenth of the side, borders mirrored.
+def gaussian_blur_(images: Tensor, sigmas: Sequence[float]) -> None:
+    """Blur in place, over a window of a tenth of the side, borders mirrored, to within two grey levels.
 
     Args:
-        images: Shape: ``(n, 3, H, W)``, floats, contiguous.
-        sigma: Deviations in pixels, positive, on the CPU. Shape: ``(n,)``.
+        images: Shape: ``(n, 3, H, W)``, int16 in [0, 255].
+        sigmas: Deviations in pixels, positive; one for each picture.
 
     Reference:
         Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, appendix A.
     """
     count, channels, height, width = images.shape
-    reach = min(max(1, width // 20), math.ceil(DEVIATIONS * sigma.max()))
-    sigma = sigma.to(images.device)
-    matrices = {side: _blur_matrix(sigma, side, reach) for side in {height, width}}
-    rows, across = images.view(count, channels * height, width), matrices[width].transpose(1, 2)
-    parts = [torch.bmm(rows[:, :, around], across[:, around, inside]) for inside, around in _blocks(width, reach)]
-    planes, down = torch.cat(parts, dim=2).view(-1, height, width), matrices[height].repeat_interleave(channels, dim=0)
-    parts = [torch.bmm(down[:, inside, around], planes[:, around]) for inside, around in _blocks(height, reach)]
-    torch.cat(parts, dim=1, out=images.view_as(planes))
+    reach = min(max(1, width // 20), math.ceil(DEVIATIONS * max(sigmas)))
+    table = torch.tensor([_weights(sigma, reach) for sigma in sigmas], dtype=torch.int16, device=images.device)
+    weights = table.split(1, dim=1)
+    padded = images.new_empty(count, channels, height + 2 * reach, width + 2 * reach)
+    padded[:, :, reach : reach + height, reach : reach + width] = images
+    _mirror_(padded, 3, reach)
+    _mirror_(padded, 2, reach)
+    # Rows one after another: what runs over their ends lies in the border, which is dropped.
+    down = _blurred(_blurred(padded.view(count, -1), weights, 1), weights, width + 2 * reach)
+    strides = (down.stride(0), *padded.stride()[1:])
+    images.copy_(down.as_strided(images.shape, strides))
 
 
-def _blocks(side: int, reach: int) -> list[tuple[slice, slice]]:
-    """Cut a side into blocks, and say from where each one's weights are not zero."""
-    starts = range(0, side, BLOCK)
-    return [(slice(s, s + BLOCK), slice(max(0, s - reach), min(side, s + BLOCK + reach))) for s in starts]
+def _blurred(values: Tensor, weights: Sequence[Tensor], step: int) -> Tensor:
+    """Sum neighbours ``step`` apart by their weights, where both sides have all of them."""
+    reach = len(weights) - 1
+    length = values.shape[1] - 2 * reach * step
+    result = values.new_full((len(values), length), 128)  # half of a level, for what is cut off is rounded down
+    result.addcmul_(values.narrow(1, reach * step, length), weights[0])
+    for distance in range(1, reach + 1):
+        for place in (reach - distance, reach + distance):
+            result.addcmul_(values.narrow(1, place * step, length), weights[distance])
+    # Sums of up to 2¹⁶ wrap around: the upper byte is right all the same.
+    return result.bitwise_right_shift_(8).bitwise_and_(255)
 
 
-def _blur_matrix(sigma: Tensor, side: int, reach: int) -> Tensor:
-    """Weights ``(n, side, side)`` by which each pixel of a row is the sum of those up to ``reach`` from it."""
-    taps = torch.arange(-reach, reach + 1, device=sigma.device)
-    weights = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
-    weights = weights / weights.sum(dim=1, keepdim=True)
-    matrix = torch.zeros(len(sigma), side, side, device=sigma.device)
-    places = _mirrored(side, reach, sigma.device).expand(len(sigma), -1, -1)
-    return matrix.scatter_add_(2, places, weights[:, None].expand(-1, side, -1))
+def _weights(sigma: float, reach: int) -> list[int]:
+    """Weights of pixels by their distance up to ``reach``: those of a window add up to 256."""
+    gaussian = [math.exp(-0.5 * (distance / sigma) ** 2) for distance in range(reach + 1)]
+    scale = 256 / (2 * sum(gaussian) - gaussian[0])
+    others = [round(scale * weight) for weight in gaussian[1:]]
+    return [256 - 2 * sum(others), *others]
+
+
+def _mirror_(padded: Tensor, dim: int, reach: int) -> None:
+    """Fill the ``reach`` places before the first and after the last of a dimension."""
+    side = padded.shape[dim] - 2 * reach
+    before, after = padded.index_select(dim, _mirrored(side, reach, padded.device)).split(reach, dim)
+    padded.narrow(dim, 0, reach).copy_(before)
+    padded.narrow(dim, reach + side, reach).copy_(after)
 
 
 @lru_cache(maxsize=64)
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
-    """Where each pixel's neighbours are, beyond the border mirrored, shape ``(side, 2 · reach + 1)``, int64."""
+    """Where, with ``reach`` places before the first, those mirror that lie before the first and after the last."""
+    places = torch.cat([torch.arange(-reach, 0), torch.arange(side, side + reach)])
     period = max(1, 2 * (side - 1))
-    places = torch.arange(side, device=device)[:, None] + torch.arange(-reach, reach + 1, device=device)
     places = places.remainder(period)
-    return torch.minimum(places, period - places)
+    return (torch.minimum(places, period - places) + reach if side > 1 else places + reach).to(device)

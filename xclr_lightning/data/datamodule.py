@@ -1,5 +1,7 @@
 """The one DataModule: pictures, their views, and the similarity graph that rides along."""
 
+import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -19,8 +21,11 @@ from xclr_lightning.data.sampling import Sampling
 from xclr_lightning.data.skipped import refuse_many_skipped
 from xclr_lightning.data.source import Source, labels
 from xclr_lightning.data.views import EvalView, RandomCropView, View
+from xclr_lightning.distributed import refuse_disagreement
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import GraphSource, NeighbourGraph, NeighbourListGraph, SimilarityGraph
+
+log = logging.getLogger(__name__)
 
 
 class GraphDataModule(LightningDataModule):
@@ -32,7 +37,8 @@ class GraphDataModule(LightningDataModule):
     decides what is random in its step.
 
     Which samples a batch has, how their views are drawn and what is random in a step are functions of the seed and the
-    step's number. Checkpoints say where training stands, so a run that was interrupted goes on as if it had not been.
+    step's number (and of the number of processes, with ``shards_at_once``). Checkpoints say where training stands, so a
+    run that was interrupted goes on as if it had not been.
 
     Args:
         train: Training pictures: a folder of pictures, a folder or URL of tar shards, a table (``.csv``,
@@ -83,6 +89,10 @@ class GraphDataModule(LightningDataModule):
         self.captions, self.label, self.graph_source = captions, label, graph
         self.batch_size, self.num_workers, self.num_views = batch_size, num_workers, num_views
         self.sampling = Sampling(batch_size, train_share, epoch_samples, shards_at_once, neighbour_share, neighbours)
+        if num_workers < 0 or num_views < 1:
+            raise UserError(
+                f"data.num_workers {num_workers}, data.num_views {num_views}: expected 0 or more, 1 or more"
+            )
         if not 0 <= max_skipped <= 1:
             raise UserError(f"data.max_skipped {max_skipped}: expected a share from 0 to 1")
         self.max_skipped = max_skipped
@@ -104,8 +114,10 @@ class GraphDataModule(LightningDataModule):
         return batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where training stands in its data, for checkpoints."""
-        return position(self.trainer, self.batch_size) if self.trainer else self._goes_on_at
+        """Where training stands in its data, and whose order that is, for checkpoints."""
+        if self.trainer is None or (dataset := self.dataset("train")) is None:
+            return self._goes_on_at
+        return position(self.trainer, self.batch_size) | self._order_of(dataset)
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on where a checkpoint's training stood."""
@@ -117,6 +129,9 @@ class GraphDataModule(LightningDataModule):
         """Compose the demo and compute graphs where they are missing, in one process a machine."""
         predicting = self.trainer is not None and self.trainer.predicting
         sources = {} if predicting else self.graph_sources()  # opening them once spares other processes their indexing
+        for split, source in sources.items():
+            refuse_many_skipped(source, self.max_skipped, f"data.{split}")
+            self.sampling.check_batches(len(source), self._processes()[0], split)
         if self.graph_source:
             for source in sources.values():
                 self.graph_source.prepare(source)
@@ -135,7 +150,6 @@ class GraphDataModule(LightningDataModule):
             if path is None or split in self._datasets or stage == "predict":
                 continue
             source = self._source(path)
-            refuse_many_skipped(source, self.max_skipped, f"data.{split}")
             numbers = None
             if self.label:
                 numbers, names = labels(source, self.label, names)
@@ -165,6 +179,11 @@ class GraphDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         dataset, (ranks, rank) = self._datasets["train"], self._processes()
+        keys = dataset.source.keys()
+        some = keys[:: max(1, len(keys) // 10_000)].tobytes()  # one picture more or less shifts all behind it
+        digest = hashlib.sha256(some).hexdigest()[:8]
+        refuse_disagreement(pictures=len(dataset), hash_of_keys=digest, place_in_training=self._goes_on_at)
+        self._warn_of_another_order(dataset)
         sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
         return self._loader(dataset, sampler)
 
@@ -205,6 +224,22 @@ class GraphDataModule(LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate_pictures,
         )
+
+    def _order_of(self, dataset: ViewsDataset) -> dict[str, int]:
+        """What the order of samples depends on, besides settings."""
+        order = {"seed": dataset.seed, "pictures": len(dataset), "batch_size": self.batch_size}
+        return order | ({"processes": self._processes()[0]} if self.sampling.shards_at_once else {})
+
+    def _warn_of_another_order(self, dataset: ViewsDataset) -> None:
+        before, now = self._goes_on_at, self._order_of(dataset)
+        both = [name for name in now if name in before]
+        changed = [f"{name} {now[name]} (checkpoint: {before[name]})" for name in both if now[name] != before[name]]
+        if before["samples"] and changed:
+            log.warning(
+                "going on in the middle of an epoch whose order of samples was another, so that some come twice and "
+                "some not at all: %s",
+                ", ".join(changed),
+            )
 
     def _loader(self, dataset: Dataset, sampler: DistributedSampler) -> DataLoader:
         return DataLoader(

@@ -4,7 +4,7 @@ Draws are torchvision's (``ColorJitter``, ``RandomGrayscale``, ``GaussianBlur``)
 operations among them. They come from torch's global generator of the CPU, so every device sees the same ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from xclr_lightning.data.colour import adjust_brightness_, adjust_contrast_, adj
 from xclr_lightning.errors import UserError
 
 # What is done to one picture, and how strongly; None where it is spared.
-Step = tuple[Callable[[Tensor, Tensor], None], float] | None
+Step = tuple[Callable[[Tensor, Sequence[float]], None], float] | None
 
 # On the CPU so many pixels are augmented at a time, that all operations find them in the cache of one core.
 CPU_PIXELS = 2**16
@@ -67,7 +67,9 @@ class Photometric:
         count = max(1, CPU_PIXELS // images.shape[2:].numel() if images.device.type == "cpu" else len(images))
         for start in range(0, len(images), count):
             part = slice(start, start + count)
-            augment_(result[part].copy_(images[part]).mul_(1 / 255), plans[part])
+            levels = images[part].to(torch.int16)
+            augment_(levels, plans[part])
+            result[part].copy_(levels).mul_(1 / 255)
         return result
 
     def draw(self, count: int) -> list[list[Step]]:
@@ -94,13 +96,13 @@ def augment_(images: Tensor, plans: list[list[Step]]) -> None:
     """Take every picture's steps in place, those of one kind together.
 
     Args:
-        images: Shape: ``(n, 3, H, W)``, float32 in [0, 1].
+        images: Shape: ``(n, 3, H, W)``, int16 in [0, 255].
         plans: As many steps for each of the n pictures, taken in their order.
     """
     for steps in zip(*plans, strict=True):
         for operation in {step[0]: None for step in steps if step}:
             chosen = [number for number, step in enumerate(steps) if step and step[0] is operation]
-            strengths = torch.tensor([steps[number][1] for number in chosen])
+            strengths = [step[1] for step in steps if step and step[0] is operation]
             if len(chosen) == len(images):
                 operation(images, strengths)
             else:

@@ -1,21 +1,27 @@
 """Where training stands in its data."""
 
+from typing import Any
+
 from lightning import Trainer
 
 
 def position(trainer: Trainer, batch_size: int) -> dict[str, int]:
-    """The epoch that goes on when training does, and how many samples of it were trained on before.
+    """The epoch that goes on when training does, and how many samples of it the weights have seen.
 
     Args:
-        trainer: Has counted batches over all epochs.
+        trainer: Trains, or has trained.
         batch_size: Over all processes together.
 
     Returns:
         ``{"epoch": …, "samples": …}``; 0 samples at an epoch's end, which is the next one's start.
     """
-    batches = trainer.num_training_batches
-    if not batches or batches == float("inf"):
-        return {"epoch": 0, "samples": 0}
-    done = trainer.fit_loop.epoch_loop.batch_progress.total.ready
-    epoch, batch = divmod(done, int(batches))
-    return {"epoch": epoch, "samples": batch * batch_size}
+    loop = trainer.fit_loop
+    # A checkpoint may be written in the middle of a step, whose batch is then processed again.
+    progress: Any = loop.epoch_loop.batch_progress
+    epoch: Any = loop.epoch_progress.current
+    batches = progress.current.processed
+    if epoch.started == epoch.completed:  # between two epochs, before the first or after the last one
+        return {"epoch": epoch.completed, "samples": 0}
+    if batches >= trainer.num_training_batches or epoch.processed > epoch.completed:
+        return {"epoch": epoch.completed + 1, "samples": 0}
+    return {"epoch": epoch.completed, "samples": batches * batch_size}

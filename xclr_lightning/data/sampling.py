@@ -31,6 +31,8 @@ class Sampling:
         self.shards_at_once, self.neighbour_share, self.neighbours = shards_at_once, neighbour_share, neighbours
         if batch_size < 2:
             raise UserError(f"data.batch_size {batch_size}: at least 2 samples are compared with each other")
+        if epoch_samples is not None and epoch_samples < batch_size:
+            raise UserError(f"data.epoch_samples {epoch_samples} fill no batch of {batch_size}: lower data.batch_size")
         if not 0 < train_share <= 1:
             raise UserError(f"data.train_share {train_share}: expected a share above 0, up to 1")
         if not 0 <= neighbour_share <= 1 or neighbours < 1:

@@ -45,8 +45,9 @@ class LocalShard:
         return version == self.version()
 
     def try_again(self, failed: float) -> bool:
-        """Whether the file, which could not be read at some time, may be readable now."""
-        return os.access(self.path, os.R_OK)
+        """Whether the file, which could not be read at some time in seconds since 1970, may be readable now."""
+        changed = self.path.stat().st_ctime > failed
+        return os.access(self.path, os.R_OK) and (changed or time.time() - failed > _PATIENCE)
 
     def open(self) -> int:
         """Open the file.

@@ -30,17 +30,20 @@ def causes(messages: Iterable[str]) -> Counter[str]:
 def refuse_many_skipped(source: Source, most: float, setting: str) -> None:
     """Stop before the first step where a source had to leave out more than a share of its samples.
 
+    What a damaged shard held is not known: it counts as many samples as the source has a shard in the mean.
+
     Args:
-        source: Has ``skipped``, the samples that it left out by cause.
+        source: Has ``skipped``, the samples and shards that it left out by cause.
         most: The share, 0 … 1.
         setting: What names the source in a config.
 
     Raises:
         UserError: It had to.
     """
-    count = sum(source.skipped.values())
-    if count > most * (count + len(source)):
+    in_shard = len(source) / max(1, len(source.parts()))
+    lost = sum(count * (in_shard if "shard" in cause else 1) for cause, count in source.skipped.items())
+    if lost > most * (lost + len(source)):
         raise UserError(
-            f"{setting}: {count:,} of {count + len(source):,} samples in {source.path} are left out "
+            f"{setting}: about {lost:,.0f} of {lost + len(source):,.0f} samples in {source.path} are left out "
             f"({by_cause(source.skipped)}), more than data.max_skipped {most:g} allows; mend the data or raise it"
         )

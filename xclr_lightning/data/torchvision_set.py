@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 import pyarrow as pa
@@ -43,10 +42,10 @@ class TorchvisionSet(Source):
     def __init__(self, name: str) -> None:
         place, _, query = name.removeprefix(PREFIX).partition("?")
         self._name = f"{PREFIX}{place}"
-        options = dict(parse_qsl(query))
-        root = Path(options.pop("root", "") or os.environ.get("XCLR_DATA") or cache_dir() / "datasets").expanduser()
-        if options:
-            raise UserError(f"{name}: no option {next(iter(options))!r}; only ?root=FOLDER is known")
+        option, _, folder = query.partition("=")
+        if option not in ("", "root"):
+            raise UserError(f"{name}: no option {option!r}; only ?root=FOLDER is known")
+        root = Path(folder or os.environ.get("XCLR_DATA") or cache_dir() / "datasets").expanduser()
         kind, _, part = place.partition("/")
         self.path = root / place
         self._dataset = _open(self._name, _set_class(self._name, kind), part, root)
