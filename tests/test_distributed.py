@@ -12,7 +12,8 @@ from torch import distributed as dist
 from torch import multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from xclr_lightning.distributed import gather_with_grad, rank, world_size
+from xclr_lightning.distributed import gather_with_grad, rank, refuse_disagreement, world_size
+from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import (
     CLIP,
     XCLR,
@@ -164,6 +165,16 @@ def activated_norm(number: int = 0, ranks: int = 1) -> Tensor:
     return flat([out, *model.buffers(), evaluated])
 
 
+def disagreement(number: int) -> str:
+    """What processes are told of which the second has other data."""
+    refuse_disagreement(pictures=48, place={"epoch": 1})
+    try:
+        refuse_disagreement(pictures=48 if number != 1 else 44, place={"epoch": 1})
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 def run_rank(number: int, ranks: int, folder: Path) -> None:
     """What each process does, and its findings in a file."""
     torch.set_num_threads(1)
@@ -174,6 +185,7 @@ def run_rank(number: int, ranks: int, folder: Path) -> None:
     }
     found["gather"] = gather_alone(number)
     found["activated norm"] = activated_norm(number, ranks)
+    found["disagreement"] = disagreement(number)
     torch.save(found, folder / f"{number}.pt")
     dist.destroy_process_group()
 
@@ -247,6 +259,11 @@ def test_synchronised_norms_keep_their_activation(ranks):
     expected = activated_norm()
     for found in ranks:
         torch.testing.assert_close(found["activated norm"], expected)
+
+
+def test_processes_with_other_data_are_told_in_all_of_them(ranks):
+    for found in ranks:
+        assert "processes disagree on pictures: 48 in process 0, 44 in process 1" in found["disagreement"]
 
 
 def test_one_process_gathers_itself():
