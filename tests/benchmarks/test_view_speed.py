@@ -20,11 +20,11 @@ BATCH = 16
 
 
 def photographs(count: int = 32) -> Iterator[bytes]:
-    """Pictures whose spectrum falls off as photographs' does, with channels alike and some edges."""
+    """Pictures with channels alike and some edges, as smooth as makes files of photographs' size: about 45 kB."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(375)[:, None] * 375, np.fft.rfftfreq(500) * 500)
     for _ in range(count):
-        spectra = rng.normal(size=(2, 4, *frequency.shape)) / (1 + frequency) ** 1.5
+        spectra = rng.normal(size=(2, 4, *frequency.shape)) / (1 + frequency) ** 1.8
         layers = np.fft.irfft2(spectra[0] + 1j * spectra[1], (375, 500))
         layers /= layers.std(axis=(1, 2), keepdims=True)
         channels = layers[3] + 0.3 * layers[:3] + 0.7 * np.sign(layers[0])  # an object before a background
@@ -64,5 +64,5 @@ def test_simclr_views() -> None:
     size = sum(map(len, files)) / len(files) / 1000
     print(f"\nTwo SimCLR views of a JPEG of {size:.0f} kB, of pictures a second {of_worker:.1f} × lightly's in the "
           f"workers (decoding and crops), {of_whole:.1f} × with colours and blur on the same core")  # fmt: skip
-    assert of_worker > 4
-    assert of_whole > 1.5
+    assert of_worker > 4.5
+    assert of_whole > 2.1

@@ -32,6 +32,13 @@ def test_blur_is_torchvisions_over_a_tenth_of_the_side(height, width, taps, toge
     assert (images - expected).abs().mean() < 0.4
 
 
+def test_the_many_small_weights_of_a_wide_blur_add_up():
+    images = levels(1, 3, 60, 1000)
+    expected = tv.gaussian_blur(images.float(), [101, 101], [20.0, 20.0])
+    gaussian_blur_(images, [20.0])
+    torch.testing.assert_close(images.float(), expected, rtol=0, atol=3)
+
+
 def test_blur_neither_brightens_nor_darkens():
     images = levels(8, 3, 224, 224)
     before = images.float().mean()

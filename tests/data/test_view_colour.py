@@ -44,8 +44,8 @@ def test_factors_of_few_bits_leave_rounding_alone(name, factor):
     images = colours()
     expected = torch.stack([theirs(image, factor) for image in images / 255]) * 255
     operation(images, [factor] * 4)
-    # Half a level, and half a level of luma as far as it takes part.
-    torch.testing.assert_close(images.float(), expected, rtol=0, atol=0.51 + 0.6 * abs(1 - factor))
+    # Half a level, and up to one of luma as far as it takes part.
+    torch.testing.assert_close(images.float(), expected, rtol=0, atol=0.51 + abs(1 - factor))
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
@@ -84,4 +84,4 @@ def test_operation_stays_on_the_device_of_the_pictures(name):
 def test_grey_is_torchvisions():
     images = colours()
     expected = 255 * tv.rgb_to_grayscale(images / 255)
-    torch.testing.assert_close(colour.grey(images).float(), expected, rtol=0, atol=0.6)
+    torch.testing.assert_close(colour.grey(images).float(), expected, rtol=0, atol=1)  # weights of 8 bits

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -52,8 +53,9 @@ def _weights(sigma: float, reach: int) -> list[int]:
     """Weights of pixels by their distance up to ``reach``: those of a window add up to 256."""
     gaussian = [math.exp(-0.5 * (distance / sigma) ** 2) for distance in range(reach + 1)]
     scale = 256 / (2 * sum(gaussian) - gaussian[0])
-    others = [round(scale * weight) for weight in gaussian[1:]]
-    return [256 - 2 * sum(others), *others]
+    # Sums from each distance on are rounded, not weights: the errors of many small weights would add up.
+    sums = [round(scale * sum(gaussian[distance:])) for distance in range(1, reach + 2)]
+    return [256 - 2 * sums[0], *(more - fewer for more, fewer in pairwise(sums))]
 
 
 def _mirror_(padded: Tensor, dim: int, reach: int) -> None:
@@ -67,7 +69,6 @@ def _mirror_(padded: Tensor, dim: int, reach: int) -> None:
 @lru_cache(maxsize=64)
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
     """Where, with ``reach`` places before the first, those mirror that lie before the first and after the last."""
-    places = torch.cat([torch.arange(-reach, 0), torch.arange(side, side + reach)])
     period = max(1, 2 * (side - 1))
-    places = places.remainder(period)
-    return (torch.minimum(places, period - places) + reach if side > 1 else places + reach).to(device)
+    places = torch.cat([torch.arange(-reach, 0), torch.arange(side, side + reach)]).remainder(period)
+    return (torch.minimum(places, (period - places).remainder(period)) + reach).to(device)

@@ -1,7 +1,8 @@
 """Colour jitter, grey and blur of a batch, on whatever device it is, each picture with its own draw.
 
 Draws are torchvision's (``ColorJitter``, ``RandomGrayscale``, ``GaussianBlur``), the order of the jitter's four
-operations among them. They come from torch's global generator of the CPU, so every device sees the same ones.
+operations among them. They come from torch's global generator of the CPU, so every device sees the same ones. Pictures
+are int16 meanwhile: as torchvision's do on uint8, operations round to whole grey levels.
 """
 
 from collections.abc import Callable, Sequence

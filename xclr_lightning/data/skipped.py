@@ -1,10 +1,13 @@
 """Pictures that cannot be used: few are left out and counted, many stop the run."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from xclr_lightning.data.source import Source
 from xclr_lightning.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def by_cause(skipped: Mapping[str, int]) -> str:
@@ -28,7 +31,7 @@ def causes(messages: Iterable[str]) -> Counter[str]:
 
 
 def refuse_many_skipped(source: Source, most: float, setting: str) -> None:
-    """Stop before the first step where a source had to leave out more than a share of its samples.
+    """Say what a source had to leave out, and stop before the first step where that is more than a share of it.
 
     What a damaged shard held is not known: it counts as many samples as the source has a shard in the mean.
 
@@ -47,3 +50,5 @@ def refuse_many_skipped(source: Source, most: float, setting: str) -> None:
             f"{setting}: about {lost:,.0f} of {lost + len(source):,.0f} samples in {source.path} are left out "
             f"({by_cause(source.skipped)}), more than data.max_skipped {most:g} allows; mend the data or raise it"
         )
+    if source.skipped:
+        log.warning("%s: left out %s of %s", setting, by_cause(source.skipped), source.path)
