@@ -126,12 +126,17 @@ class GraphDataModule(LightningDataModule):
         warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
 
     def prepare_data(self) -> None:
-        """Compose the demo and compute graphs where they are missing, in one process a machine."""
-        predicting = self.trainer is not None and self.trainer.predicting
-        sources = {} if predicting else self.graph_sources()  # opening them once spares other processes their indexing
+        """Compose the demo, index shards and compute graphs where they are missing, in one process a machine.
+
+        Raises:
+            UserError: The data cannot be used, which is better known before hours of computing a graph.
+        """
+        stage = self.trainer.state.fn if self.trainer else "fit"
+        sources = {} if stage == "predict" else self.graph_sources()
         for split, source in sources.items():
             refuse_many_skipped(source, self.max_skipped, f"data.{split}")
-            self.sampling.check_batches(len(source), self._processes()[0], split)
+            if split == "val" or stage == "fit":
+                self.sampling.check_batches(len(source), self._processes()[0], split)
         if self.graph_source:
             for source in sources.values():
                 self.graph_source.prepare(source)
