@@ -11,6 +11,7 @@ from xclr_lightning.data import EvalView, ImageFolder, locate, open_source
 from xclr_lightning.data.source import labels
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation import knn_predict
+from xclr_lightning.evaluation.imagenet9 import imagenet9_classes
 
 VARIANTS = ("original", "mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg", "only_bg_b", "only_bg_t")
 
@@ -19,12 +20,13 @@ class ImageNet9(Evaluation):
     """Weighted kNN accuracy on each variant of ``bg_challenge/<variant>/val/<NN_class>/*``.
 
     Logged as ``imagenet9/<variant>``, and ``imagenet9/bg_gap`` = mixed_same − mixed_rand. Nothing is trained: pictures
-    of the bank with known classes vote, and a class of the bank that no folder is named after counts as wrong.
+    of the bank with known classes vote, and a class of the bank that is none of the folders' counts as wrong.
 
     Args:
         root: The folder ``bg_challenge``.
         bank: Pictures whose classes are known.
-        label: The bank's field with the class, whose values are the folders' names without their number.
+        label: The bank's field with the class, whose values are ImageNet's wnids, of which all 1,000 vote, or the
+            folders' names with or without their number.
         k: Number of neighbours.
         temperature: T of the weights exp(similarity / T).
         size: Side of the central crop.
@@ -60,10 +62,11 @@ class ImageNet9(Evaluation):
         self._variants = {variant: _open_variant(root, variant) for variant in VARIANTS}
         self._bank = open_source(self.bank)
         numbers, names = labels(self._bank, self.label)
-        self._names = [_class_name(name) for name in names]
+        nine = imagenet9_classes(names)
+        self._names = [known or _class_name(name) for known, name in zip(nine, names, strict=True)]
         self._numbers = torch.from_numpy(numbers)
         folders = {_class_name(folder) for folder in self._variants["original"].fields("class")}
-        if not folders & {name.lower() for name in self._names}:
+        if not folders & set(self._names):
             raise UserError(
                 f"no class of {root} is a value of {self.label!r} in {self._bank.path}: "
                 f"{', '.join(sorted(folders)[:3])} … against {', '.join(self._names[:3])} …"
@@ -71,7 +74,8 @@ class ImageNet9(Evaluation):
         return True
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
-        number = {name.lower(): i for i, name in enumerate(self._names)}
+        number = {name: i for i, name in enumerate(sorted(set(self._names)))}
+        named = torch.tensor([number[name] for name in self._names])
         bank = self.features(trainer, module, self._bank)
         results = {}
         for variant, source in self._variants.items():
@@ -80,8 +84,8 @@ class ImageNet9(Evaluation):
                 asked.index
             ]
             bank_labels = self._numbers[bank.index]
-            scores = knn_predict(bank.values, bank_labels, asked.values, len(number), (self.k,), self.temperature)
-            results[f"imagenet9/{variant}"] = (scores[self.k].argmax(1) == truth).float().mean().item()
+            scores = knn_predict(bank.values, bank_labels, asked.values, len(named), (self.k,), self.temperature)
+            results[f"imagenet9/{variant}"] = (named[scores[self.k].argmax(1)] == truth).float().mean().item()
         results["imagenet9/bg_gap"] = results["imagenet9/mixed_same"] - results["imagenet9/mixed_rand"]
         return results
 
