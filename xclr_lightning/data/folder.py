@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
 
 from xclr_lightning.columns import BLOCK, Column
-from xclr_lightning.data.decode import opened, reading
+from xclr_lightning.data.listed import Listed
 from xclr_lightning.data.listing import Listing, cached_listing, normal_paths, write_listing
 from xclr_lightning.data.scan import scan
-from xclr_lightning.data.source import IMAGE_SUFFIXES, Source, existing
+from xclr_lightning.data.source import IMAGE_SUFFIXES, existing
 from xclr_lightning.data.table import several_rows
 from xclr_lightning.data.table_file import TableFile
 from xclr_lightning.errors import UserError, did_you_mean
@@ -22,7 +21,7 @@ from xclr_lightning.errors import UserError, did_you_mean
 CAPTION_FILE = "metadata.csv"
 
 
-class ImageFolder(Source):
+class ImageFolder(Listed):
     """Every picture below a folder, in the order of their paths.
 
     The caption of a picture comes from a table with a column ``file_name`` (relative to the folder) and a column
@@ -39,37 +38,21 @@ class ImageFolder(Source):
     """
 
     def __init__(self, root: str | Path, captions: str | Path | None = None) -> None:
-        self.path = existing(Path(root).expanduser())
-        names, texts = scan(self.path)
+        folder = existing(Path(root).expanduser())
+        names, texts = scan(folder)
         if not names:
             suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-            raise UserError(f"no picture below {self.path}: expected files ending in {suffixes}")
-        keys, captions = np.array(names, dtype=np.bytes_), captions or self.path / CAPTION_FILE
-        if captions != self.path / CAPTION_FILE or captions.is_file():
-            self._listing = _joined(keys, TableFile(captions))
+            raise UserError(f"no picture below {folder}: expected files ending in {suffixes}")
+        keys, captions = np.array(names, dtype=np.bytes_), captions or folder / CAPTION_FILE
+        if captions != folder / CAPTION_FILE or captions.is_file():
+            listing = _joined(keys, TableFile(captions))
         elif texts and any(os.path.splitext(name)[0] in texts for name in names):
-            self._listing = _with_texts(self.path, names, texts)
+            listing = _with_texts(folder, names, texts)
         else:
-            self._listing = Listing(keys, {}, {})
-        self.skipped = self._listing.skipped
+            listing = Listing(keys, {}, {})
+        super().__init__(folder, folder, listing)
         if not len(self):
             raise UserError(f"none of the {len(names)} pictures below {self.path} has a caption: their texts are empty")
-
-    def __len__(self) -> int:
-        return len(self._listing.keys)
-
-    def open(self, index: int) -> Image.Image:
-        with reading():
-            return opened(Path(self.name(index)).read_bytes())
-
-    def name(self, index: int) -> str:
-        return str(self.path / os.fsdecode(self._listing.keys[index]))
-
-    def parts(self) -> dict[str, slice]:
-        return {"00000": slice(0, len(self))}
-
-    def keys(self) -> np.ndarray:
-        return self._listing.keys
 
     def captions(self, rows: slice = slice(None)) -> Column:
         captions = self.fields("caption" if "caption" in self._listing.columns else "class")[rows]

@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from xclr_lightning.columns import Column
-from xclr_lightning.data.decode import opened, reading
+from xclr_lightning.data.listed import Listed
 from xclr_lightning.data.listing import StoredListing, cached_listing, normal_paths, repeated, write_listing
-from xclr_lightning.data.source import Source
 from xclr_lightning.data.table_file import TableFile
 from xclr_lightning.errors import UserError, did_you_mean
 
 
-class Table(Source):
+class Table(Listed):
     """Pictures in the order of a table's rows.
 
     The column ``file_name`` holds the pictures' paths, relative to the table's folder or absolute, and ``caption``
@@ -33,32 +29,15 @@ class Table(Source):
 
     def __init__(self, path: str | Path) -> None:
         table = TableFile(path)
-        self.path = table.path
-        self._listing = cached_listing(["table", *table.identity()], partial(_convert, table))
-        self.skipped = self._listing.skipped
+        listing = cached_listing(["table", *table.identity()], partial(_convert, table))
+        super().__init__(table.path, table.path.parent, listing)
         if not len(self):
             left_out = ", ".join(f"{count} rows have {cause}" for cause, count in self.skipped.items())
             raise UserError(f"{self.path} has no picture: {left_out or 'it has no rows'}")
 
-    def __len__(self) -> int:
-        return len(self._listing.keys)
-
-    def open(self, index: int) -> Image.Image:
-        with reading():
-            return opened(Path(self.name(index)).read_bytes())
-
-    def name(self, index: int) -> str:
-        return str(self.path.parent / os.fsdecode(self._listing.keys[index]))
-
-    def parts(self) -> dict[str, slice]:
-        return {"00000": slice(0, len(self))}
-
     def version(self, part: str) -> str:
         state = self.path.stat()
         return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
-
-    def keys(self) -> np.ndarray:
-        return self._listing.keys
 
     def captions(self, rows: slice = slice(None)) -> Column:
         return self.fields("caption")[rows]
