@@ -125,7 +125,9 @@ def test_many_bad_pictures_stop_the_run(cli, config: Path, pictures: Path) -> No
     refused(many, "2 pictures cannot be read (2 UnidentifiedImageError), more than data.max_skipped 0.1")
 
 
-def test_many_samples_left_out_stop_the_run_before_it_starts(cli, config: Path, shards: Callable[[], Path]) -> None:
+def test_many_samples_left_out_stop_the_run_before_it_starts(
+    cli, config: Path, shards: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = shards()
     broken = root / "00003.tar"
     broken.write_bytes(broken.read_bytes()[:2000])  # within its second sample
@@ -135,6 +137,9 @@ def test_many_samples_left_out_stop_the_run_before_it_starts(cli, config: Path, 
     # What the shard held is not known: as much as the others in the mean.
     few = cli("fit", "--config", config, "--data.train", root)
     refused(few, "data.train: about 4 of 16 samples", "are left out (1 truncated shard)", "data.max_skipped 0.1")
+    monkeypatch.setenv("XCLR_CACHE", str(tmp_path / "cache"))
+    assert cli("fit", "--config", config, "--data.train", root).status == 2
+    assert not list((tmp_path / "cache").rglob("graph.json"))  # which may take hours
 
 
 def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path) -> None:

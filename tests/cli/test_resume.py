@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
-from xclr_lightning.checkpoint_io import AtomicCheckpointIO
+from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
 from xclr_lightning.cli import main
 from xclr_lightning.resume import going_on, newest_checkpoint
 
@@ -142,6 +144,15 @@ def test_a_checkpoint_of_ones_own_does_not_replace_the_last_one(cli, config: Pat
     assert cli("fit", "--config", config, "--run_dir", "run", "--trainer.callbacks", own).status == 0
     assert LAST.is_file()
     assert len(list(Path("run").rglob("*.ckpt"))) == 2
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_an_epochs_last_step_is_left_to_its_end(last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run that is killed between the two would go on behind the epoch's evaluations."""
+    saved = []
+    monkeypatch.setattr(ModelCheckpoint, "on_train_batch_end", lambda self, *arguments: saved.append(arguments))
+    StepCheckpoint(every_n_train_steps=1).on_train_batch_end(SimpleNamespace(is_last_batch=last), None, None, None, 0)
+    assert len(saved) == (not last)
 
 
 def test_what_was_saved_when_the_machine_was_taken_away_is_gone_on_from(tmp_path: Path) -> None:
