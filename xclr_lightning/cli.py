@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before it is known to be needed."""
 
 import errno
+import importlib
 import os
 import sys
 
@@ -13,6 +14,13 @@ COMMANDS = {
     "validate": "held-out loss and every evaluation of a checkpoint",
     "test": "the same, logged as a test",
     "predict": "features of the pictures in data.predict, written to the run folder",
+}
+
+OTHER_COMMANDS = {
+    "compare": "train several objectives or settings over several seeds, and print a table of all",
+    "report": "tables and figures of finished runs",
+    "embed": "features of pictures to a Parquet or .npy file",
+    "export": "a backbone that timm loads without this package",
 }
 
 GRAPH_COMMANDS = {
@@ -69,8 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if not arguments or {"-h", "--help"} & set(arguments):
-        every = COMMANDS | {f"graph {name}": text for name, text in GRAPH_COMMANDS.items()}
+    if not arguments or (arguments[0] not in OTHER_COMMANDS and {"-h", "--help"} & set(arguments)):
+        every = COMMANDS | OTHER_COMMANDS | {f"graph {name}": text for name, text in GRAPH_COMMANDS.items()}
         commands = "\n".join(f"  {name:<20}  {text}" for name, text in every.items())
         print(HELP.format(commands=commands, configs=", ".join(shipped_configs())))
         return 0
@@ -80,7 +88,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[0] == "graph":
         _check_command("graph command", arguments[1] if len(arguments) > 1 else "", [*GRAPH_COMMANDS])
     else:
-        _check_command("command", arguments[0], [*COMMANDS, "graph"])
+        _check_command("command", arguments[0], [*COMMANDS, *OTHER_COMMANDS, "graph"])
     arguments = ["--help" if argument == "--help_all" else argument for argument in resolve_config_options(arguments)]
     if arguments[0] == "graph":
         if arguments[1] == "inspect":
@@ -91,6 +99,10 @@ def _dispatch(arguments: list[str]) -> int:
         from xclr_lightning.graph_command import build
 
         build(arguments[2:])
+        return 0
+    if arguments[0] in OTHER_COMMANDS:
+        module = importlib.import_module(f"xclr_lightning.{arguments[0]}_command")
+        getattr(module, arguments[0])(arguments[1:])
         return 0
     from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
 
