@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 import yaml
 
-from xclr_lightning.errors import UserError
+from xclr_lightning.errors import UserError, did_you_mean
 
 
 def checkpoint_model(path: str) -> dict[str, Any] | None:
@@ -19,7 +20,10 @@ def checkpoint_model(path: str) -> dict[str, Any] | None:
     if path in ("last", "best", "hpc", "registry"):
         return None
     if not Path(path).expanduser().is_file():
-        raise UserError(f"no checkpoint {path}: give the path of a .ckpt file, as in runs/demo/0/checkpoints/last.ckpt")
+        raise UserError(
+            f"no checkpoint {path}: give the path of a .ckpt file, as in runs/demo/0/checkpoints/last.ckpt, or the "
+            f"name of a timm model{did_you_mean(path.partition('.')[0], timm.list_models())}"
+        )
     try:
         stored = torch.load(Path(path).expanduser(), map_location="cpu", weights_only=True, mmap=True)
         settings = dict(stored.get("hyper_parameters", {}))

@@ -41,13 +41,15 @@ commands:
 options of every command:
   --config NAME         a YAML file or a shipped config: {configs}
                         repeat it to lay one over another; later ones win, and --KEY VALUE wins over all
-  --ckpt_path FILE      start from a checkpoint; its settings are used where neither config nor option gives one
+  --ckpt_path FILE      start from a checkpoint; its settings are used where neither config nor option gives one.
+                        To be evaluated, a timm model by name: resnet50.a1_in1k
   --run_dir DIR         where the run is written; by default runs/NAME/N, N counting up
   --model CLASS         the objective: XCLR, SimCLR, SupCon, CLIP, SoftCLIP, or a class of your own as module.Class
   --model.KEY VALUE     its settings: backbone, temperature, target_temperature, optimizer, lr, …
   --data.KEY VALUE      the data: train, val, captions, label, graph, batch_size, num_workers, view, …
   --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
-  --knn.KEY VALUE       evaluations, likewise --zero_shot, --imagenet9, --mit_states, --agreement,
+  --knn.KEY VALUE       evaluations, likewise --linear_probe, --feature_probe, --few_shot, --retrieval, --zero_shot,
+                        --imagenet_real, --imagenet_shift, --imagenet9, --objectnet, --mit_states, --agreement,
                         --similarity_figure;
                         --graph_report.sample 0 leaves out what is said of the graph before training
   --seed_everything N   the seed

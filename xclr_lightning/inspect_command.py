@@ -5,14 +5,14 @@ import io
 import math
 import sys
 import warnings
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 
 from xclr_lightning.cache import atomic_file
+from xclr_lightning.command_parser import CommandParser, at_least
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.inspection import (
     Report,
@@ -27,11 +27,6 @@ from xclr_lightning.graphs.manifest import MANIFEST
 
 # Bytes that take seconds to read and hash.
 MUCH = 1 << 30
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"graph inspect: {message}")
 
 
 def inspect(arguments: list[str]) -> None:
@@ -69,26 +64,17 @@ def inspect(arguments: list[str]) -> None:
     print(f"figure: {_save(report, folder)}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("python -m xclr_lightning graph inspect PATH", allow_abbrev=False, description=inspect.__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("graph inspect", description=inspect.__doc__)
     parser.add_argument("--config", action="append", metavar="NAME", help="settings, as fit takes them")
-    parser.add_argument("--batch_size", type=_at_least(2), metavar="N", help="samples a batch, 256 by default")
-    parser.add_argument("--num_views", type=_at_least(1), metavar="V", help="views a sample, 2 by default")
+    parser.add_argument("--batch_size", type=at_least(2), metavar="N", help="samples a batch, 256 by default")
+    parser.add_argument("--num_views", type=at_least(1), metavar="V", help="views a sample, 2 by default")
     parser.add_argument("--target_temperature", type=_temperature, metavar="τ_s", help="the one in use, to be marked")
     parser.add_argument(
-        "--sample", type=_at_least(2), default=5000, metavar="N", help="captions compared, 5000 by default"
+        "--sample", type=at_least(2), default=5000, metavar="N", help="captions compared, 5000 by default"
     )
-    parser.add_argument("--seed", type=_at_least(0), default=0, metavar="N", help="which captions and batches")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="which captions and batches")
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
-        return int(text)
-
-    return number
 
 
 def _temperature(text: str) -> float:

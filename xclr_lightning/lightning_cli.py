@@ -18,7 +18,7 @@ from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf.errors import OmegaConfBaseException
 
-from xclr_lightning.callbacks import KNN, Agreement, GraphReport, ImageNet9, MITStates, SimilarityFigure, ZeroShot
+from xclr_lightning import callbacks
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
@@ -27,19 +27,27 @@ from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
 from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
-from xclr_lightning.objectives import ContrastiveModule
+from xclr_lightning.model_by_name import spell_out
+from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.parsing import Parser
 from xclr_lightning.pretrained import weights_to_come
 from xclr_lightning.resume import going_on, option
 
 EVALUATIONS = {
-    "knn": KNN,
-    "zero_shot": ZeroShot,
-    "imagenet9": ImageNet9,
-    "mit_states": MITStates,
-    "agreement": Agreement,
-    "similarity_figure": SimilarityFigure,
-    "graph_report": GraphReport,
+    "knn": callbacks.KNN,
+    "linear_probe": callbacks.OnlineProbe,
+    "feature_probe": callbacks.FeatureProbe,
+    "few_shot": callbacks.FewShot,
+    "retrieval": callbacks.Retrieval,
+    "zero_shot": callbacks.ZeroShot,
+    "imagenet_real": callbacks.ImageNetReal,
+    "imagenet_shift": callbacks.ImageNetShift,
+    "imagenet9": callbacks.ImageNet9,
+    "objectnet": callbacks.ObjectNet,
+    "mit_states": callbacks.MITStates,
+    "agreement": callbacks.Agreement,
+    "similarity_figure": callbacks.SimilarityFigure,
+    "graph_report": callbacks.GraphReport,
 }
 
 log = logging.getLogger(__name__)
@@ -49,7 +57,8 @@ class CLI(LightningCLI):
     """``fit``, ``validate``, ``test`` and ``predict``, with the evaluations as config groups of their own."""
 
     def __init__(self, arguments: list[str]) -> None:
-        given, self._arguments = arguments, going_on(arguments)
+        given = spell_out(arguments)
+        self._arguments = going_on(given)
         self._found = self._arguments != given  # the checkpoint, which nobody named
         arguments = self._arguments
         self._checkpoint = None
@@ -60,7 +69,7 @@ class CLI(LightningCLI):
             if self._checkpoint:
                 arguments = lay_below(arguments, self._checkpoint, Path(folder))
             super().__init__(
-                ContrastiveModule,
+                BackboneModule,
                 GraphDataModule,
                 save_config_callback=None,  # RunFolder saves it
                 seed_everything_default=0,
@@ -221,6 +230,7 @@ def _quiet() -> None:
         "The dirpath has changed from",
         "Checkpoint directory .* exists and is not empty",
         "Found .* in eval mode at the start of training",  # the moving average, which is never trained
+        "It is recommended to use .* when logging on epoch level",  # evaluations log one number in every process
         "Total length of `list` across ranks is zero",
     ):
         warnings.filterwarnings("ignore", message)

@@ -8,13 +8,14 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LightningArgumentParser
 
-from xclr_lightning.callbacks import KNNSet, ZeroShotSet
+from xclr_lightning.callbacks import KNNSet, ProbeSet, RetrievalSet, ZeroShotSet
 from xclr_lightning.data import GraphDataModule, Photometric, View
 from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.graphs import GraphSource
-from xclr_lightning.objectives import ContrastiveModule
+from xclr_lightning.objectives.base import BackboneModule
 
-BASES: tuple[type, ...] = (ContrastiveModule, GraphDataModule, GraphSource, View, Photometric, KNNSet, ZeroShotSet)
+SETS = (KNNSet, ProbeSet, RetrievalSet, ZeroShotSet)
+BASES: tuple[type, ...] = (BackboneModule, GraphDataModule, GraphSource, View, Photometric, *SETS)
 
 
 class Parser(LightningArgumentParser):
@@ -35,6 +36,8 @@ def explain(message: str, settings: set[str]) -> str:
         >>> explain("Option 'batch_sise' is not accepted", {"batch_size", "lr"})
         "no setting 'batch_sise'; did you mean batch_size? (--help_all lists every setting)"
     """
+    if said := re.search(r"no setting '.+ setting\)", message):  # by the parser of a class, within this one's message
+        return said[0]
     if unknown := re.search(r"Option '(.+?)' is not accepted|unrecognized arguments: (\S+)", message):
         name = (unknown[1] or unknown[2]).removeprefix("--").partition("=")[0]
         return f"no setting {name!r}{_close(name, settings)} (--help_all lists every setting)"

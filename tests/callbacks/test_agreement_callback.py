@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from xclr_lightning.callbacks.agreement import Agreement, agreement
+from xclr_lightning.callbacks.agreement import Agreement
 from xclr_lightning.errors import UserError
+from xclr_lightning.evaluation.agreement import order_agreement
 
 
 def slowly(similarity: torch.Tensor, values: torch.Tensor) -> float:
@@ -27,7 +28,7 @@ def slowly(similarity: torch.Tensor, values: torch.Tensor) -> float:
 def test_it_is_spearmans_over_the_pairs_that_differ() -> None:
     values = torch.randint(0, 5, (20,)).double()
     z = torch.nn.functional.normalize(torch.randn(20, 6), dim=1)
-    assert agreement(z @ z.T, values) == pytest.approx(slowly(z @ z.T, values), abs=1e-9)
+    assert order_agreement(z @ z.T, values) == pytest.approx(slowly(z @ z.T, values), abs=1e-9)
 
 
 def test_telling_values_apart_earns_nothing() -> None:
@@ -37,14 +38,14 @@ def test_telling_values_apart_earns_nothing() -> None:
     table = (table + table.T) / 2 + torch.eye(8)
     similarity = table[values.long()][:, values.long()]
     expected = slowly(table, torch.arange(8.0))
-    assert agreement(similarity, values) == pytest.approx(expected, abs=1e-6)
-    assert agreement(-(values[:, None] - values).abs().double(), values) == pytest.approx(1)
+    assert order_agreement(similarity, values) == pytest.approx(expected, abs=1e-6)
+    assert order_agreement(-(values[:, None] - values).abs().double(), values) == pytest.approx(1)
 
 
 def test_nothing_to_compare() -> None:
-    assert agreement(torch.rand(4, 4), torch.ones(4)) == 0
-    assert agreement(torch.rand(4, 4), torch.tensor([0.0, 1, 0, 1])) == 0  # all distances are the same
-    assert agreement(torch.ones(4, 4), torch.arange(4.0)) == 0
+    assert order_agreement(torch.rand(4, 4), torch.ones(4)) == 0
+    assert order_agreement(torch.rand(4, 4), torch.tensor([0.0, 1, 0, 1])) == 0  # all distances are the same
+    assert order_agreement(torch.ones(4, 4), torch.arange(4.0)) == 0
 
 
 @pytest.mark.parametrize(

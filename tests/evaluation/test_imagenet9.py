@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from timm.data import ImageNetInfo
 
-from xclr_lightning.evaluation.imagenet9 import CLASSES, imagenet9_classes
+from xclr_lightning.evaluation.imagenet9 import CLASSES, class_name, imagenet9_classes
 
 
 def test_370_of_imagenets_classes_belong_to_nine():
@@ -32,3 +32,10 @@ def test_370_of_imagenets_classes_belong_to_nine():
 )
 def test_what_a_person_would_say(wnid, expected):
     assert imagenet9_classes([wnid]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("00_dog", "dog"), ("06_musical instrument", "musical instrument"), ("Fish", "fish")]
+)
+def test_folders_have_numbers_in_front(folder, name):
+    assert class_name(folder) == name

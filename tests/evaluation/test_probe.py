@@ -46,6 +46,12 @@ def test_an_unseen_class_counts_as_an_error():
     assert linear_probe_accuracy(x, y, x, torch.tensor([0, 0, 1, 5])) == 0.75
 
 
+def test_half_precision_costs_little() -> None:
+    (train, labels), (test, truth) = problem(), problem(400)
+    plain = linear_probe_accuracy(train, labels, test, truth)
+    assert linear_probe_accuracy(train.half(), labels, test.half(), truth) == pytest.approx(plain, abs=0.02)
+
+
 def test_runs_where_gradients_are_off():
     train, labels = problem()
     with torch.no_grad():

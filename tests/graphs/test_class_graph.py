@@ -56,6 +56,21 @@ def test_other_classes_or_settings_are_another_graph():
     assert len(folders) == 3
 
 
+def test_shuffled_classes_keep_who_is_alike_and_take_anothers_similarities():
+    class Three(Legs):
+        def __init__(self, **kwargs: object) -> None:
+            ClassGraph.__init__(self, **kwargs)
+            self.scale, self.asked = 1, []
+
+    data = Classed()
+    plain, permuted = similarities(Three(), data), similarities(Three(shuffled=1.0), data)
+    assert not torch.equal(plain, permuted)
+    assert torch.equal(plain == 1, permuted == 1)
+    assert torch.equal(plain.unique(), permuted.unique())
+    with pytest.raises(UserError, match=r"data\.graph\.shuffled 2 is not a share"):
+        Three(shuffled=2)
+
+
 def test_the_order_of_samples_does_not_matter():
     order = torch.randperm(5)
     shuffled = Classed([Classed().classes[i] for i in order])

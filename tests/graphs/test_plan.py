@@ -6,7 +6,7 @@ from captioned import Captions, ManyParts
 
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import plan as module
-from xclr_lightning.graphs.plan import Unit, distinct, plan, shuffled
+from xclr_lightning.graphs.plan import Unit, distinct, plan
 
 
 def test_every_distinct_sentence_belongs_to_the_unit_where_it_first_occurs():
@@ -43,13 +43,6 @@ def test_distinct_against_a_dictionary():
     seen = {value: i for i, value in enumerate(dict.fromkeys(values.tolist()))}
     assert number.tolist() == [seen[value] for value in values.tolist()]
     assert first.tolist() == [values.tolist().index(value) for value in seen]
-
-
-@pytest.mark.parametrize("share", [0, 0.25, 1])
-def test_shuffling_is_a_permutation_that_moves_a_share(share):
-    target = shuffled(200, share, seed=1)
-    assert sorted(target) == list(range(200))
-    assert (target != np.arange(200)).sum() == 200 * share
 
 
 def test_a_key_twice_in_a_part_is_refused():

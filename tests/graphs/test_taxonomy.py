@@ -118,3 +118,10 @@ def test_missing_file(tmp_path, name):
     refused(str(tmp_path / name), "cannot be read: No such file")
     with pytest.raises(UserError, match="cannot be read"):
         read_taxonomy(tmp_path / name)
+
+
+def test_a_file_inside_a_package():
+    data = Classed(["cat face", "dog", "maple leaf", "dog", "cat face"])
+    values = similarities(TaxonomyGraph("package:xclr_lightning.data.demo/wordnet.csv"), data)
+    assert 1 > values[0, 1] > values[0, 2] > 0
+    refused("package:no_such_package/a.csv", "there is no package 'no_such_package'")

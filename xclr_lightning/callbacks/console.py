@@ -9,6 +9,7 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console as Terminal
 from rich.table import Table
 
+from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.progress import progress_bar
 
 
@@ -76,10 +77,10 @@ class Console(Callback):
             if name.startswith(("train/loss", "val/", "knn/", "zero_shot/"))
         }
         shown = {name: v for name, v in values.items() if self._last.get(name) != v and not name.endswith("_step")}
-        self._last = values
+        self._last, shares = values, _shares(trainer)
         print(
             f"epoch {epoch:>3}/{trainer.max_epochs}  "
-            + "  ".join(f"{name} {_shown(name, value)}" for name, value in shown.items())
+            + "  ".join(f"{name} {_shown(value, name in shares)}" for name, value in shown.items())
             + f"  {pictures / took:,.0f} pictures/s  {_clock(elapsed)} gone, {_clock(left)} left",
             flush=True,
         )
@@ -108,21 +109,21 @@ class Console(Callback):
         if not trainer.is_global_zero:
             return
         print()
-        Terminal(highlight=False).print(results_table(_values(trainer)))
+        Terminal(highlight=False).print(results_table(_values(trainer), _shares(trainer)))
         print(f"run folder   {self.folder.absolute()}")
         print(f"TensorBoard  tensorboard --logdir {self.folder.absolute()}")
         if fitted:
             print(next_steps(self.folder))
 
 
-def results_table(metrics: dict[str, float]) -> Table:
-    """A row a group of metrics, such as ``knn`` or ``imagenet9``; accuracies in percent."""
+def results_table(metrics: dict[str, float], shares: set[str]) -> Table:
+    """A row a group of metrics, such as ``knn`` or ``imagenet9``; those that are shares in percent."""
     groups: dict[str, list[str]] = {}
     for name, value in metrics.items():
         if name in ("train/loss_step", "train/lr") or (name == "data/bad_pictures" and not value):
             continue
         group, _, rest = name.rpartition("/")
-        groups.setdefault(group, []).append(f"{rest.replace('_', ' ')} [bold]{_shown(name, value)}[/bold]")
+        groups.setdefault(group, []).append(f"{rest.replace('_', ' ')} [bold]{_shown(value, name in shares)}[/bold]")
     table = Table(title="results (accuracies in %)", title_justify="left", show_header=False, show_lines=True)
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
@@ -144,8 +145,13 @@ def _values(trainer: Trainer) -> dict[str, float]:
     return {name: value.item() for name, value in trainer.callback_metrics.items()}
 
 
-def _shown(name: str, value: float) -> str:
-    percent = name.split("/")[0].startswith(("knn", "imagenet9", "mit_states", "zero_shot"))
+def _shares(trainer: Trainer) -> set[str]:
+    """Names of the numbers that evaluations give as shares."""
+    evaluations = (one for one in trainer.callbacks if isinstance(one, Evaluation) and one.percent)  # type: ignore[attr-defined]
+    return {name for one in evaluations for name in one.logged}
+
+
+def _shown(value: float, percent: bool) -> str:
     return f"{100 * value:.1f}" if percent else f"{value:.3f}"
 
 

@@ -1,13 +1,18 @@
 """When an evaluation runs, and where its numbers go."""
 
+import inspect
 import logging
 from abc import abstractmethod
+from dataclasses import asdict, is_dataclass
+from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from xclr_lightning.callbacks.features import Features, features_of
+from xclr_lightning.callbacks.features import Features, features_of, share_of
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
+from xclr_lightning.distributed import rank
+from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +24,23 @@ class Evaluation(Callback):
 
     Args:
         every_n_epochs: How often it runs while training; 0 turns it off. It also runs after the last epoch.
+        subset: At most so many pictures of each set, drawn at random but alike in every run; all by default.
+
+    Attributes:
+        logged: Names of the numbers that it has logged.
     """
 
-    def __init__(self, every_n_epochs: int = 1) -> None:
-        self.every_n_epochs = every_n_epochs
+    # Whether the numbers are shares, such as accuracies, which people read in percent.
+    percent = True
+
+    def __init__(self, every_n_epochs: int = 1, subset: int | None = None) -> None:
+        if every_n_epochs < 0 or (subset is not None and subset < 1):
+            raise UserError(
+                f"{type(self).__name__} with every_n_epochs {every_n_epochs}, subset {subset}: expected 0 or more, and "
+                "1 or more or null"
+            )
+        self.every_n_epochs, self.subset = every_n_epochs, subset
+        self.logged: list[str] = []
         self._said: set[str] = set()
 
     @abstractmethod
@@ -33,7 +51,15 @@ class Evaluation(Callback):
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         """Measure: TensorBoard name → value."""
 
+    def protocol(self) -> dict[str, Any]:
+        """What numbers depend on besides the model, to be kept beside them: the settings that it was made with."""
+        names = inspect.signature(type(self)).parameters
+        return {"percent": self.percent, "crop": self._crop} | {
+            name: _plain(getattr(self, name)) for name in names if hasattr(self, name)
+        }
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._crop = repr(trainer.datamodule.eval_view)  # type: ignore[attr-defined]
         self._on = bool(self.every_n_epochs) and stage != "predict" and self.open()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -50,9 +76,15 @@ class Evaluation(Callback):
             self._run(trainer, pl_module)
 
     def features(self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
-        """Features of a source; names its unreadable pictures once."""
-        features = features_of(trainer, module, source, view)
-        if features.bad and str(source.path) not in self._said:
+        """Features of a source, the same in every process; names its unreadable pictures once."""
+        return self._told(features_of(trainer, module, source, view, self.subset), source)
+
+    def share(self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
+        """This process's part of a source's features, of which no picture is in two parts."""
+        return self._told(share_of(trainer, module, source, view, self.subset), source)
+
+    def _told(self, features: Features, source: Source) -> Features:
+        if features.bad and rank() == 0 and str(source.path) not in self._said:
             self._said.add(str(source.path))
             log.warning(
                 "%d pictures could not be read and are not evaluated, first %s", len(features.bad), features.bad[0]
@@ -60,6 +92,19 @@ class Evaluation(Callback):
         return features
 
     def _run(self, trainer: Trainer, module: LightningModule) -> None:
-        for name, value in self.evaluate(trainer, module).items():
+        numbers = self.evaluate(trainer, module)
+        self.logged = list(numbers)
+        for name, value in numbers.items():
             # Every process has computed the same number from the same merged features.
             module.log(name, value, rank_zero_only=True)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    return value if isinstance(value, str | int | float | bool | None) else repr(value)

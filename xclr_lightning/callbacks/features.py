@@ -2,27 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
-from torch import distributed as dist
 from torch.nn import functional as F
 
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
-from xclr_lightning.distributed import rank, world_size
+from xclr_lightning.distributed import gather_lists, gather_rows, rank, world_size
 from xclr_lightning.errors import UserError
+
+# Beyond these, half precision is infinite.
+LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 @dataclass
 class Features:
     """Features of the pictures that could be read, in the order of their numbers.
 
-    ``values`` is ``(n, D)`` float32 and ``index`` ``(n,)`` int64, both on the CPU; ``bad`` names the other pictures.
+    ``values`` is ``(n, D)``, float32 or, with ``data.half_features``, float16, and ``index`` ``(n,)`` int64, both on
+    the CPU; ``bad`` names the other pictures, of all processes.
     """
 
     values: Tensor
@@ -30,37 +34,76 @@ class Features:
     bad: list[str]
 
 
-_cache: WeakKeyDictionary[Trainer, tuple[int, dict[str, Features]]] = WeakKeyDictionary()
+@dataclass
+class _Known:
+    """What was computed under the weights of a step, by source, crop and subset."""
+
+    step: int
+    shares: dict[str, Features] = field(default_factory=dict)
+    whole: dict[str, Features] = field(default_factory=dict)
 
 
-def features_of(trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
-    """Features of a source under the current weights, computed at most once a training step.
+_known: WeakKeyDictionary[Trainer, _Known] = WeakKeyDictionary()
+
+
+def features_of(
+    trainer: Trainer, module: LightningModule, source: Source, view: View | None = None, subset: int | None = None
+) -> Features:
+    """Features of a source under the current weights, the same in every process; computed at most once a training step.
+
+    They are also the same, to the last bit, for any number of processes: the batches are.
 
     Args:
-        trainer: Whose DataModule gives batch size, workers and, by default, the crop.
+        trainer: Whose DataModule gives batch size, workers, precision and, by default, the crop.
         module: Encodes pictures; its mode is restored.
         source: The pictures.
         view: How they are cropped.
+        subset: At most so many pictures, see :func:`chosen`.
 
     Raises:
         UserError: Not one picture can be read.
     """
-    step, known = _cache.get(trainer, (-1, {}))
-    if step != trainer.global_step:
-        known = {}
-        _cache[trainer] = (trainer.global_step, known)
-    name = f"{source.path} {id(view)}"
-    if name not in known:
-        known[name] = _merge(_extract(trainer, module, source, view))
-        if not len(known[name].index):
-            raise UserError(f"none of the {len(source)} pictures can be read, first {known[name].bad[0]}")
-    return known[name]
+    share = share_of(trainer, module, source, view, subset)
+    if world_size() == 1:
+        return share
+    whole, name = _known[trainer].whole, _name(source, view or trainer.datamodule.eval_view, subset)  # type: ignore[attr-defined]
+    if name not in whole:
+        index = gather_rows(share.index, module.device)
+        order = index.argsort()
+        whole[name] = Features(gather_rows(share.values, module.device)[order], index[order], share.bad)
+    return whole[name]
+
+
+def share_of(
+    trainer: Trainer, module: LightningModule, source: Source, view: View | None = None, subset: int | None = None
+) -> Features:
+    """This process's part of :func:`features_of`, for sets too large to be in every process's memory."""
+    known = _known.get(trainer)
+    if known is None or known.step != trainer.global_step:
+        known = _known[trainer] = _Known(trainer.global_step)
+    view = view or trainer.datamodule.eval_view  # type: ignore[attr-defined]
+    name = _name(source, view, subset)
+    if name not in known.shares:
+        known.shares[name] = _extract(trainer, module, source, view, chosen(len(source), subset))
+    return known.shares[name]
+
+
+def chosen(count: int, subset: int | None) -> np.ndarray:
+    """Numbers of the pictures that are looked at, ascending: all, or ``subset`` of them, drawn alike in every run.
+
+    Example:
+        >>> chosen(4, None), chosen(1000, 3)
+        (array([0, 1, 2, 3]), array([268, 511, 850]))
+    """
+    if subset is None or subset >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, subset, replace=False))
 
 
 def projections(module: LightningModule, features: Features) -> Tensor:
     """Unit vectors z of features under the current weights. Shape: ``(n, d)``, float32, on the CPU."""
     with evaluating(module):
-        z = module.project(features.values.to(module.device))  # type: ignore[operator]
+        z = module.project(features.values.float().to(module.device))  # type: ignore[operator]
     return F.normalize(z.float().cpu(), dim=1)
 
 
@@ -76,28 +119,33 @@ def evaluating(module: LightningModule) -> Iterator[None]:
         module.train(training)
 
 
-def _extract(trainer: Trainer, module: LightningModule, source: Source, view: View | None) -> Features:
-    """This process's share: every ``world_size``-th picture."""
-    numbers = range(rank(), len(source), world_size())
-    loader = trainer.datamodule.picture_loader(source, view, numbers)  # type: ignore[attr-defined]
-    values, index, bad = [torch.zeros(0)], [torch.zeros(0, dtype=torch.int64)], []
+def _name(source: Source, view: View, subset: int | None) -> str:
+    """Evaluations that say the same of pictures share their features."""
+    return f"{source.path} {type(view)} {vars(view)} {subset}"
+
+
+def _extract(trainer: Trainer, module: LightningModule, source: Source, view: View, numbers: np.ndarray) -> Features:
+    """Features of this process's batches: every ``world_size``-th, as they would be in one process."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    size, half = data.batch_size, data.half_features
+    own = [batch for start in range(0, len(numbers), size) for batch in numbers[start : start + size].tolist()
+           if start // size % world_size() == rank()]  # fmt: skip
+    values, index, bad, done = torch.zeros(0), torch.zeros(len(own), dtype=torch.int64), [], 0
     with evaluating(module):
-        for batch in loader:
+        for batch in data.picture_loader(source, view, own):
             bad += batch["bad"]
-            if len(batch["image"]):
-                with trainer.precision_plugin.forward_context():
-                    features = module(move_data_to_device(batch["image"], module.device))
-                values.append(features.float().cpu())
-                index.append(batch["index"])
-    return Features(torch.cat(values), torch.cat(index), bad)
-
-
-def _merge(share: Features) -> Features:
-    shares = [share]
-    if world_size() > 1:
-        shares = [None] * world_size()  # type: ignore[list-item]
-        dist.all_gather_object(shares, share)
-    index = torch.cat([part.index for part in shares])
-    order = index.argsort()
-    values = torch.cat([part.values for part in shares])[order]
-    return Features(values, index[order], [name for part in shares for name in part.bad])
+            if not len(batch["image"]):
+                continue
+            with trainer.precision_plugin.forward_context():
+                features = module(move_data_to_device(batch["image"], module.device)).float()
+            if half:
+                features = features.clamp(-LARGEST_HALF, LARGEST_HALF).half()
+            if not done:
+                values = features.new_empty(len(own), features.shape[1], device="cpu")
+            until = done + len(features)
+            values[done:until], index[done:until] = features.cpu(), batch["index"]
+            done = until
+    bad, read = gather_lists(bad), gather_lists([done])
+    if not sum(read):
+        raise UserError(f"none of the {len(numbers)} pictures can be read, first {bad[0]}")
+    return Features(values[:done], index[:done], bad)

@@ -6,9 +6,9 @@ import torch
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.voting import neighbours_in, predictions
 from xclr_lightning.data import Source, open_source
 from xclr_lightning.data.source import labels
-from xclr_lightning.evaluation import knn_predict
 
 
 @dataclass
@@ -34,6 +34,7 @@ class KNN(Evaluation):
         k: Numbers of neighbours.
         temperature: T of the weights exp(similarity / T).
         every_n_epochs: How often it runs; 0 turns it off.
+        subset: At most so many pictures of each bank and each set of queries.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class KNN(Evaluation):
         k: list[int] | int = [10, 20, 100, 200],  # noqa: B006 - never changed
         temperature: float = 0.07,
         every_n_epochs: int = 1,
+        subset: int | None = None,
     ) -> None:
-        super().__init__(every_n_epochs)
+        super().__init__(every_n_epochs, subset)
         self.sets, self.temperature = sets or {}, temperature
         self.k = [k] if isinstance(k, int) else k
         self._opened: dict[str, tuple[Source, Source]] = {}
@@ -57,14 +59,11 @@ class KNN(Evaluation):
         results = {}
         for name, (bank, queries) in self._opened.items():
             bank_labels, query_labels = self._labels[name]
-            known, asked = (self.features(trainer, module, source) for source in (bank, queries))
-            truth = query_labels[asked.index]
+            known, asked = self.share(trainer, module, bank), self.features(trainer, module, queries)
+            neighbours = neighbours_in(module, known, asked, max(self.k))
             classes = int(bank_labels.max()) + 1
-            scores = knn_predict(
-                known.values, bank_labels[known.index], asked.values, classes, self.k, self.temperature
-            )
-            for k, score in scores.items():
-                results[f"{name}/top1@{k}"] = (score.argmax(1) == truth).float().mean().item()
+            for k, found in predictions(neighbours, bank_labels, classes, self.k, self.temperature).items():
+                results[f"{name}/top1@{k}"] = (found == query_labels[asked.index]).float().mean().item()
         return results
 
     def _number(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:

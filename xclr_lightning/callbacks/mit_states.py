@@ -6,7 +6,7 @@ from lightning import LightningModule, Trainer
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.data import ImageFolder, locate
 from xclr_lightning.errors import UserError
-from xclr_lightning.evaluation import linear_probe_accuracy, random_halves
+from xclr_lightning.evaluation import linear_probe_predict, random_halves
 
 # Folders of plain pictures carry this in place of an adjective.
 PLAIN = "adj"
@@ -14,6 +14,8 @@ PLAIN = "adj"
 
 class MITStates(Evaluation):
     """Accuracy of a linear layer for attributes and one for objects, ``mit_states/attribute``, ``mit_states/object``.
+
+    ``mit_states/pair`` is the share of pictures of which both are right.
 
     The pictures of ``release_dataset/images/<adjective> <noun>/`` are split at random into two even halves: the layers
     are trained on one and scored on the other, as X-CLR's authors do.
@@ -23,13 +25,21 @@ class MITStates(Evaluation):
         seed: Of the split.
         plain: Take the pictures without an adjective too.
         every_n_epochs: How often it runs; 0 turns it off.
+        subset: At most so many pictures.
 
     Reference:
         Isola et al., Discovering States and Transformations in Image Collections, CVPR 2015.
     """
 
-    def __init__(self, root: str | None = None, seed: int = 0, plain: bool = False, every_n_epochs: int = 1) -> None:
-        super().__init__(every_n_epochs)
+    def __init__(
+        self,
+        root: str | None = None,
+        seed: int = 0,
+        plain: bool = False,
+        every_n_epochs: int = 1,
+        subset: int | None = None,
+    ) -> None:
+        super().__init__(every_n_epochs, subset)
         self.root, self.seed, self.plain = root, seed, plain
 
     def open(self) -> bool:
@@ -54,12 +64,13 @@ class MITStates(Evaluation):
         features = self.features(trainer, module, self._source)
         used = self._used[features.index]
         values, index = features.values[used], features.index[used]
-        halves = random_halves(len(values), self.seed)
-        results = {}
+        train, test = random_halves(len(values), self.seed)
+        right = {}
         for name, numbers in self._labels.items():
-            train, test = ((values[half], numbers[index[half]]) for half in halves)
-            results[f"mit_states/{name}"] = linear_probe_accuracy(*train, *test)
-        return results
+            found = linear_probe_predict(values[train], numbers[index[train]], values[test])
+            right[name] = found == numbers[index[test]]
+        right["pair"] = right["attribute"] & right["object"]
+        return {f"mit_states/{name}": hit.float().mean().item() for name, hit in right.items()}
 
 
 def _numbers(values: list[str]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The run folder: config, metrics as JSON and CSV, a link to the graph."""
+"""The run folder: config, metrics as JSON and CSV, how they were measured, a link to the graph."""
 
 import csv
 import json
@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
+from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.errors import UserError
 
 SECRET = re.compile(r"token|password|secret|api_?key", re.IGNORECASE)
@@ -42,6 +44,9 @@ def new_run_folder(chosen: str | None, name: str) -> Path:
 class RunFolder(Callback):
     """Writes ``config.yaml``, ``metrics.json``, ``metrics.csv`` and the link ``graph``, on the first process.
 
+    ``protocol.json`` says for each evaluation which numbers it logged by which settings; TensorBoard has the same among
+    its hyperparameters.
+
     A run that goes on in its folder keeps what is there: its config becomes ``config-2.yaml``, its rows are appended.
 
     Args:
@@ -73,6 +78,10 @@ class RunFolder(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer)
+        self._log_protocols(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._log_protocols(trainer)
 
     def _write(self, trainer: Trainer) -> None:
         if not trainer.is_global_zero:
@@ -82,10 +91,31 @@ class RunFolder(Callback):
         append_row(
             self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
         )
+        if protocols := _protocols(trainer):
+            _replace(self.folder / "protocol.json", json.dumps(protocols, indent=2) + "\n")
+
+    def _log_protocols(self, trainer: Trainer) -> None:
+        protocols = _protocols(trainer)
+        settings = {
+            f"{name}/{setting}": value if isinstance(value, bool | int | float) else str(value)
+            for name, protocol in protocols.items()
+            for setting, value in protocol.items()
+            if setting != "logged"
+        }
+        metrics = trainer.callback_metrics
+        numbers = {name: metrics[name].item() for protocol in protocols.values() for name in protocol["logged"]}
+        for logger in trainer.loggers if numbers and trainer.is_global_zero else ():
+            if isinstance(logger, TensorBoardLogger):
+                logger.log_hyperparams(settings, numbers, trainer.global_step)
 
     def _free_name(self) -> Path:
         names = ["config.yaml", *(f"config-{n}.yaml" for n in range(2, 10_000))]
         return next(self.folder / name for name in names if not (self.folder / name).exists())
+
+
+def _protocols(trainer: Trainer) -> dict[str, dict[str, Any]]:
+    evaluations = [one for one in trainer.callbacks if isinstance(one, Evaluation) and one.logged]  # type: ignore[attr-defined]
+    return {type(one).__name__: {"logged": one.logged, **one.protocol()} for one in evaluations}
 
 
 def without_secrets(value: Any) -> Any:

@@ -27,6 +27,8 @@ class SimilarityFigure(Evaluation):
         every_n_epochs: How often it runs; 0 turns it off.
     """
 
+    percent = False
+
     def __init__(self, groups: int = 6, size: int = 5, captions: int = 1000, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
         self.groups, self.size, self.captions = groups, size, captions

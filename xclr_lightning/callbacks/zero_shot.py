@@ -39,15 +39,20 @@ class ZeroShot(Evaluation):
         view: How pictures are cropped, by default ``data.eval_view``. Best at the size of training's views: unlike
             neighbours, texts do not shift along with pictures of another size.
         every_n_epochs: How often it runs; 0 turns it off.
+        subset: At most so many pictures of each set.
 
     Reference:
         Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021, section 3.1.
     """
 
     def __init__(
-        self, sets: dict[str, ZeroShotSet] | None = None, view: View | None = None, every_n_epochs: int = 1
+        self,
+        sets: dict[str, ZeroShotSet] | None = None,
+        view: View | None = None,
+        every_n_epochs: int = 1,
+        subset: int | None = None,
     ) -> None:
-        super().__init__(every_n_epochs)
+        super().__init__(every_n_epochs, subset)
         self.sets, self.view = sets or {}, view
         self._opened: dict[str, tuple[Source, torch.Tensor, list[str]]] = {}
 

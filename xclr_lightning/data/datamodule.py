@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
 from xclr_lightning.data.locate import open_source
+from xclr_lightning.data.noisy import NoisySource
 from xclr_lightning.data.photometric import Photometric
 from xclr_lightning.data.position import position
 from xclr_lightning.data.sampling import Sampling
@@ -54,6 +55,8 @@ class GraphDataModule(LightningDataModule):
             takes disks with fast random access.
         neighbour_share: Share of a training batch that is there as a neighbour of another sample, 0 … 1.
         neighbours: Nearest captions, or whatever ``graph`` embeds, among which these are drawn.
+        caption_noise: Share of the training samples, 0 … 1, that have each other's captions and fields, labels and all:
+            for studies of noise.
         max_skipped: Share of pictures, 0 … 1, that may be broken or without caption before the run stops.
         batch_size: Samples a step, over all processes together.
         num_workers: Worker processes a device that read pictures.
@@ -61,6 +64,7 @@ class GraphDataModule(LightningDataModule):
         view: How a training view is drawn from a picture, in the workers.
         augment: What is then done to a whole batch of views, on the device; null for nothing.
         eval_view: How a picture is cropped for evaluation.
+        half_features: Keep the features of evaluation sets in half precision, for half the memory.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class GraphDataModule(LightningDataModule):
         shards_at_once: int | None = None,
         neighbour_share: float = 0.0,
         neighbours: int = 4,
+        caption_noise: float = 0.0,
         max_skipped: float = 0.1,
         batch_size: int = 256,
         num_workers: int = 4,
@@ -83,6 +88,7 @@ class GraphDataModule(LightningDataModule):
         view: View | None = None,
         augment: Photometric | None = None,
         eval_view: View | None = None,
+        half_features: bool = False,
     ) -> None:
         super().__init__()
         self.train, self.val, self.predict = train, val, predict
@@ -95,7 +101,9 @@ class GraphDataModule(LightningDataModule):
             )
         if not 0 <= max_skipped <= 1:
             raise UserError(f"data.max_skipped {max_skipped}: expected a share from 0 to 1")
-        self.max_skipped = max_skipped
+        if not 0 <= caption_noise <= 1:
+            raise UserError(f"data.caption_noise {caption_noise}: expected a share from 0 to 1")
+        self.max_skipped, self.caption_noise, self.half_features = max_skipped, caption_noise, half_features
         self.neighbour_source = self._neighbour_source() if neighbour_share else None
         self.view, self.augment = view or RandomCropView(), augment
         self.eval_view = eval_view or EvalView()
@@ -133,14 +141,16 @@ class GraphDataModule(LightningDataModule):
         """
         stage = self.trainer.state.fn if self.trainer else "fit"
         sources = {} if stage == "predict" else self.graph_sources()
+        if not self._has_loss():
+            sources.pop("train", None)
         for split, source in sources.items():
             refuse_many_skipped(source, self.max_skipped, f"data.{split}")
-            if split == "val" or stage == "fit":
+            if self._has_loss() and (split == "val" or stage == "fit"):
                 self.sampling.check_batches(len(source), self._processes()[0], split)
         if self.graph_source:
             for source in sources.values():
                 self.graph_source.prepare(source)
-            if self.neighbour_source and sources:
+            if self.neighbour_source and "train" in sources:
                 self.neighbour_source.prepare(sources["train"])
 
     def graph_sources(self) -> dict[str, Source]:
@@ -153,6 +163,8 @@ class GraphDataModule(LightningDataModule):
         texts = self.trainer is not None and "captions" in getattr(self.trainer.lightning_module, "needs", ())
         for split, path in (("train", self.train), ("val", self.val)):
             if path is None or split in self._datasets or stage == "predict":
+                continue
+            if split == "train" and not self._has_loss():
                 continue
             source = self._source(path)
             numbers = None
@@ -193,6 +205,8 @@ class GraphDataModule(LightningDataModule):
         return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        if not self._has_loss():
+            return DataLoader([{}])  # type: ignore[arg-type]  # one batch of nothing, at whose end evaluations run
         if self.val is None:
             if self.trainer is not None and self.trainer.state.fn != "fit":
                 raise UserError(f"data.val is not set: {self.trainer.state.fn} needs held-out pictures")
@@ -263,6 +277,10 @@ class GraphDataModule(LightningDataModule):
         """How many there are, and the number of this one."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
+    def _has_loss(self) -> bool:
+        """Whether the model takes batches; one that is only evaluated needs of the data but what evaluations read."""
+        return self.trainer is None or getattr(self.trainer.lightning_module, "has_loss", True)
+
     def _neighbour_source(self) -> NeighbourListGraph:
         if self.graph_source is None:
             raise UserError("data.neighbour_share needs a data.graph of embeddings, such as CaptionGraph")
@@ -271,7 +289,8 @@ class GraphDataModule(LightningDataModule):
         return NeighbourListGraph(self.graph_source, k=self.sampling.neighbours)
 
     def _source(self, path: str) -> Source:
-        return open_source(path, self.captions if path == self.train else None)
+        source = open_source(path, self.captions if path == self.train else None)
+        return NoisySource(source, self.caption_noise, _seed()) if self.caption_noise and path == self.train else source
 
 
 def _seed() -> int:

@@ -21,6 +21,11 @@ class View(ABC):
     Draw from torch's global generator alone: its seed is what makes a run repeatable.
     """
 
+    def __repr__(self) -> str:
+        """The view as one would make it, from its public attributes."""
+        settings = (f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
     @abstractmethod
     def __call__(self, image: Image.Image) -> Tensor:
         """RGB picture to ``(3, size, size)``, uint8."""
@@ -110,6 +115,7 @@ class EvalView(View):
     """
 
     def __init__(self, size: int = 224, resize: int | None = 256) -> None:
+        self.size, self.resize = size, resize
         steps = [] if resize is None else [v2.Resize(resize, v2.InterpolationMode.BICUBIC)]
         self._transform = v2.Compose([*steps, v2.CenterCrop(size), v2.PILToTensor()])
 

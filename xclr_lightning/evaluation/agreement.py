@@ -1,6 +1,7 @@
 """Whether two sets of similarities agree."""
 
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
 
 
@@ -20,15 +21,35 @@ def rank_correlation(a: Tensor, b: Tensor) -> float:
         (1.0, -1.0)
     """
     i, j = torch.triu_indices(len(a), len(a), offset=1)
-    x, y = (_ranks(matrix[i, j]) for matrix in (a, b))
-    x, y = x - x.mean(), y - y.mean()
-    scale = x.norm() * y.norm()
-    return (x @ y / scale).item() if scale > 0 else 0.0
+    return _spearman(a[i, j], b[i, j])
 
 
-def _ranks(values: Tensor) -> Tensor:
-    _, group, count = values.unique(return_inverse=True, return_counts=True)
-    return (count.cumsum(0) - (count + 1) / 2).double()[group]
+def order_agreement(similarity: Tensor, values: Tensor) -> float:
+    """Spearman's correlation of similarity and nearness over the pairs whose values differ; ties share their mean rank.
+
+    Args:
+        similarity: Symmetric. Shape: ``(n, n)``.
+        values: A number of each sample. Shape: ``(n,)``.
+
+    Returns:
+        In [−1, 1]; 0 where similarities or distances are constant.
+
+    Example:
+        >>> values = torch.tensor([0.0, 0.0, 1.0, 3.0])
+        >>> distance = (values[:, None] - values).abs()
+        >>> round(order_agreement(-distance, values), 4), round(order_agreement(distance, values), 4)
+        (1.0, -1.0)
+    """
+    i, j = torch.triu_indices(len(values), len(values), offset=1)
+    distance, learned = (values[i] - values[j]).abs(), similarity[i, j]
+    differ = distance > 0
+    return _spearman(learned[differ], -distance[differ])
+
+
+def _spearman(a: Tensor, b: Tensor) -> float:
+    if len(a.unique()) < 2 or len(b.unique()) < 2:
+        return 0.0
+    return float(spearmanr(a.numpy(), b.numpy()).statistic)
 
 
 def related_groups(similarity: Tensor, groups: int, size: int) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """ImageNet's classes as the nine of the Backgrounds Challenge."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from xclr_lightning.graphs.wordnet import imagenet_synsets
@@ -51,3 +52,13 @@ def _nearest(wnid: str, hypernyms: Mapping[str, list[str]]) -> str | None:
             return found[0]
         near = [parent for synset in near for parent in hypernyms.get(synset, ())]
     return None
+
+
+def class_name(folder: str) -> str:
+    """The name of a class by that of its folder, which has its number in front.
+
+    Example:
+        >>> class_name("02_wheeled vehicle"), class_name("Dog")
+        ('wheeled vehicle', 'dog')
+    """
+    return re.sub(r"^\d+_", "", folder).lower()

@@ -13,35 +13,51 @@ def linear_probe_accuracy(
     weight_decay: float = 1e-3,
     max_iterations: int = 100,
 ) -> float:
-    """Fit softmax regression on one set of features by L-BFGS, score it on another.
-
-    Features are standardised by the training set's mean and deviation, so that one weight decay suits all backbones.
-    The problem is convex and the start is zero: there is no seed.
+    """Share of the test set, in [0, 1], for which :func:`linear_probe_predict` is right.
 
     Args:
-        train: Shape: ``(n, d)``, floating point.
+        train: Shape: ``(n, d)``.
         train_labels: Shape: ``(n,)``, int64 ≥ 0.
         test: Shape: ``(m, d)``.
         test_labels: Classes absent from the training set count as errors. Shape: ``(m,)``, int64.
         weight_decay: Strength of ``½ λ ‖W‖²`` beside the mean cross-entropy.
         max_iterations: Of L-BFGS.
 
-    Returns:
-        Share of the test set that is classified right, in [0, 1].
-
     Example:
         >>> x, y = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1])
         >>> linear_probe_accuracy(x, y, torch.tensor([[0.4], [2.6]]), torch.tensor([0, 1]))
         1.0
     """
+    found = linear_probe_predict(train, train_labels, test, weight_decay, max_iterations)
+    return (found == test_labels).float().mean().item()
+
+
+def linear_probe_predict(
+    train: Tensor, train_labels: Tensor, test: Tensor, weight_decay: float = 1e-3, max_iterations: int = 100
+) -> Tensor:
+    """Fit softmax regression on one set of features by L-BFGS, classify another.
+
+    Features are standardised by the training set's mean and deviation, so that one weight decay suits all backbones.
+    The problem is convex and the start is zero: there is no seed.
+
+    Args:
+        train: Shape: ``(n, d)``, floating point; half precision is computed with in float32.
+        train_labels: Shape: ``(n,)``, int64 ≥ 0.
+        test: Shape: ``(m, d)``.
+        weight_decay: Strength of ``½ λ ‖W‖²`` beside the mean cross-entropy.
+        max_iterations: Of L-BFGS.
+
+    Returns:
+        Classes of the test set. Shape: ``(m,)``, int64.
+    """
     with torch.inference_mode(False), torch.enable_grad():  # Lightning evaluates in inference mode
-        train, test, train_labels = train.clone(), test.clone(), train_labels.clone()
+        dtype = torch.promote_types(train.dtype, torch.float32)
+        train, test, train_labels = train.to(dtype, copy=True), test.to(dtype, copy=True), train_labels.clone()
         deviation, mean = torch.std_mean(train, dim=0)
         scale = deviation.clamp_min(1e-6)
         train, test = (train - mean) / scale, (test - mean) / scale
-        classes = int(max(train_labels.max(), test_labels.max())) + 1
-        weight = train.new_zeros(classes, train.shape[1], requires_grad=True)
-        bias = train.new_zeros(classes, requires_grad=True)
+        weight = train.new_zeros(int(train_labels.max()) + 1, train.shape[1], requires_grad=True)
+        bias = train.new_zeros(len(weight), requires_grad=True)
         optimizer = torch.optim.LBFGS([weight, bias], max_iter=max_iterations, line_search_fn="strong_wolfe")
 
         def closure() -> Tensor:
@@ -52,4 +68,4 @@ def linear_probe_accuracy(
             return loss
 
         optimizer.step(closure)
-        return (F.linear(test, weight, bias).argmax(1) == test_labels).float().mean().item()
+        return F.linear(test, weight, bias).argmax(1)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from xclr_lightning.errors import UserError
+from xclr_lightning.exchange import exchanged
 from xclr_lightning.graphs.base import Built, Captioned
 from xclr_lightning.graphs.manifest import write_manifest
-from xclr_lightning.graphs.plan import Plan, Unit, plan, shuffled
+from xclr_lightning.graphs.plan import Plan, Unit, plan
 from xclr_lightning.graphs.store import FORM, UNIT_LENGTH
 from xclr_lightning.graphs.unit_files import has_unit, unit_dimension, vector_problem, write_unit
 from xclr_lightning.progress import progress_bar
@@ -86,7 +87,7 @@ class EmbeddingBuild:
         start = time.perf_counter()
         keys, vector = self._data.keys(), todo.vector
         if self._shuffled:
-            vector = shuffled(len(todo.first), self._shuffled, self._seed)[vector]
+            vector = exchanged(len(todo.first), self._shuffled, self._seed)[vector]
         with progress_bar(total, "encoding captions", "caption", smoothing=0.05) as bar:
             for unit in missing:
                 captions = self._data.captions(unit.rows)

@@ -9,6 +9,7 @@ import torch
 
 from xclr_lightning.columns import number_texts
 from xclr_lightning.errors import UserError
+from xclr_lightning.exchange import exchanged
 from xclr_lightning.graphs.base import Captioned, GraphSource
 from xclr_lightning.graphs.class_table import ClassTableGraph, check_table, load_table, save_table
 from xclr_lightning.graphs.folder import graph_folder
@@ -43,10 +44,17 @@ class ClassGraph(GraphSource):
 
     Args:
         field: Metadata field with a sample's class; ``class`` is the name of a picture's subfolder.
+        shuffled: Share of the classes that take each other's similarities, for studies of what these mean; 0 … 1.
+        seed: Which classes do.
+
+    Raises:
+        UserError: ``shuffled`` is no share.
     """
 
-    def __init__(self, field: str = "class") -> None:
-        self.field = field
+    def __init__(self, field: str = "class", shuffled: float = 0.0, seed: int = 0) -> None:
+        if not 0 <= shuffled <= 1:
+            raise UserError(f"data.graph.shuffled {shuffled} is not a share from 0 to 1")
+        self.field, self.shuffled, self.seed = field, shuffled, seed
 
     @abstractmethod
     def table(self, classes: list[str]) -> np.ndarray:
@@ -70,7 +78,8 @@ class ClassGraph(GraphSource):
         classes, numbers = classes_of(data, self.field)
         facts = self._facts()
         table = load_table(graph_folder({**facts, "classes": classes}), classes, facts, data.path)
-        return ClassTableGraph(torch.from_numpy(table), torch.from_numpy(numbers))
+        row = exchanged(len(classes), self.shuffled, self.seed)
+        return ClassTableGraph(torch.from_numpy(table), torch.from_numpy(row[numbers]))
 
     def _facts(self) -> dict[str, Any]:
         return {"source": type(self).__name__, "settings": self.settings()}

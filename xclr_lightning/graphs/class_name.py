@@ -24,7 +24,7 @@ class ClassNameGraph(ClassGraph):
             ImageNet's folders, ``imagenet``: the first of its synonyms, ``imagenet_synonyms``: all of them,
             ``imagenet_definition``: WordNet's definition.
         prompt: Name of one of the encoder's own prompts, or a text that is put before every sentence.
-        field: Metadata field with a sample's class; ``class`` is the name of a picture's subfolder.
+        kwargs: Arguments of :class:`ClassGraph`.
 
     Raises:
         UserError: ``template`` lacks ``{}``.
@@ -36,9 +36,9 @@ class ClassNameGraph(ClassGraph):
         template: str = "a photo of a {}",
         names: Literal["field", "imagenet", "imagenet_synonyms", "imagenet_definition"] = "field",
         prompt: str | None = None,
-        field: str = "class",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(field)
+        super().__init__(**kwargs)
         self.captions = CaptionGraph(encoder, template=template, prompt=prompt)
         self.names = names
 

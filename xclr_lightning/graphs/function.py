@@ -20,14 +20,14 @@ class FunctionGraph(ClassGraph):
     Args:
         function: ``module.function``. It takes a list of C names and returns their similarities, ``(C, C)``, in
             [−1, 1], symmetric, 1 on the diagonal.
-        field: Metadata field with a sample's class; ``class`` is the name of a picture's subfolder.
+        kwargs: Arguments of :class:`ClassGraph`.
 
     Raises:
         UserError: There is no such function.
     """
 
-    def __init__(self, function: str, field: str = "class") -> None:
-        super().__init__(field)
+    def __init__(self, function: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.function = function
         self._function = find_function(function)
 

@@ -96,27 +96,6 @@ def distinct(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return number[inverse], places[order]
 
 
-def shuffled(count: int, share: float, seed: int) -> np.ndarray:
-    """Give a share of numbers each other's places.
-
-    Args:
-        count: Of numbers.
-        share: Of them that change place, 0 … 1; one alone cannot.
-        seed: Which ones, and where to.
-
-    Returns:
-        For each number the one that it becomes, a permutation. Shape: ``(count,)``, int64.
-
-    Example:
-        >>> int((shuffled(10, 0.5, seed=0) != np.arange(10)).sum())
-        5
-    """
-    target = np.arange(count)
-    chosen = np.random.default_rng(seed).permutation(count)[: round(share * count)]
-    target[chosen] = np.roll(chosen, 1)  # one cycle, so none stays where it is
-    return target
-
-
 def _hashes(sentences: list[str]) -> np.ndarray:
     digests = [hashlib.blake2b(sentence.encode(), digest_size=8).digest() for sentence in sentences]
     return np.frombuffer(b"".join(digests), dtype="<u8")

@@ -1,5 +1,6 @@
 """A graph from a taxonomy of the classes: species, products, diagnoses."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +21,10 @@ class TaxonomyGraph(ClassGraph):
     Args:
         file: A tree in Newick (``.nwk``, ``.newick``, ``.tree``, ``.tre``; lengths of branches are left out), or a CSV
             file: of the columns ``child`` and ``parent``, or of one row a class and one column a rank, the most general
-            first and the class itself last.
+            first and the class itself last. ``package:NAME/FILE`` is a file inside an installed package.
         measure: ``wu_palmer``: by the depth of the deepest common ancestor; ``path``: ``1 / (1 + edges between them)``.
         ranks: Which columns of a CSV file are ranks, by default all.
-        field: Metadata field with a sample's class; ``class`` is the name of a picture's subfolder.
+        kwargs: Arguments of :class:`ClassGraph`.
     """
 
     def __init__(
@@ -31,18 +32,27 @@ class TaxonomyGraph(ClassGraph):
         file: str,
         measure: Literal["wu_palmer", "path"] = "wu_palmer",
         ranks: list[str] | None = None,
-        field: str = "class",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(field)
+        super().__init__(**kwargs)
         self.file, self.measure, self.ranks = file, measure, ranks
 
     def table(self, classes: list[str]) -> np.ndarray:
-        return read_taxonomy(self.file, self.ranks).table(classes, MEASURES[self.measure])
+        return read_taxonomy(self._path(), self.ranks).table(classes, MEASURES[self.measure])
 
     def settings(self) -> dict[str, Any]:
-        path = Path(self.file).expanduser()
+        path = self._path()
         try:
             digest = file_sha256(path)
         except OSError as error:
             raise UserError(f"data.graph.file {path} cannot be read: {error.strerror}") from error
         return {"file_sha256": digest, "measure": self.measure, "ranks": self.ranks}
+
+    def _path(self) -> Path:
+        if not self.file.startswith("package:"):
+            return Path(self.file).expanduser()
+        package, _, name = self.file.removeprefix("package:").partition("/")
+        try:
+            return Path(str(files(package))) / name
+        except ModuleNotFoundError as error:
+            raise UserError(f"data.graph.file {self.file}: there is no package {package!r}") from error

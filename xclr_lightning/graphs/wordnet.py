@@ -27,16 +27,16 @@ class WordNetGraph(ClassGraph):
     Args:
         database: WordNet's folder with the files ``data.noun`` and ``index.noun``, for classes that are not ImageNet's.
         measure: ``wu_palmer``, as NLTK's ``wup_similarity`` computes it, or ``path``, as its ``path_similarity``.
-        field: Metadata field with a sample's class; ``class`` is the name of a picture's subfolder.
+        kwargs: Arguments of :class:`ClassGraph`.
     """
 
     def __init__(
         self,
         database: str | None = None,
         measure: Literal["wu_palmer", "path"] = "wu_palmer",
-        field: str = "class",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(field)
+        super().__init__(**kwargs)
         self.database, self.measure = database, measure
 
     def table(self, classes: list[str]) -> np.ndarray:

@@ -25,7 +25,7 @@ def create_backbone(name: str, kwargs: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, **settings)
     except Exception as error:  # timm's own, a model's, or the hub's
-        if timm.is_model(name.partition(".")[0]):
+        if ":" in name or timm.is_model(name.partition(".")[0]):  # hf-hub: and local-dir: are elsewhere
             reason = (str(error) or repr(error)).splitlines()[0]
             raise UserError(f"backbone {name!r} cannot be made: {reason}") from error
         raise UserError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}") from error

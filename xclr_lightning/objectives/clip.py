@@ -111,7 +111,7 @@ class CLIP(ContrastiveModule):
             vectors = torch.cat([self.part("text")(block) for block in blocks])
         return unit_rows(self.part("text_projection")(vectors))
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Any:
         self.log("train/logit_scale", self.log_scale.detach().exp())
         return super().training_step(batch, batch_idx)
 

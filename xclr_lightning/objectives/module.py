@@ -1,10 +1,8 @@
-"""The module under every objective: backbone, projector, gather, optimiser. A subclass adds the target."""
+"""The module under every objective: projector, gather, diagnostics, average. A subclass adds the target."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from lightning import LightningModule
-from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from xclr_lightning.distributed import gather_with_grad, rank, world_size
@@ -13,97 +11,48 @@ from xclr_lightning.evaluation.diagnostics import alignment, rank_me, target_sta
 from xclr_lightning.losses import contrastive_cross_entropy, normalize_target
 from xclr_lightning.losses.objectives import unit_rows
 from xclr_lightning.objectives.average import WeightAverage, fit_to
-from xclr_lightning.objectives.backbone import create_backbone
+from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.objectives.projector import mlp
 from xclr_lightning.objectives.samples import Samples
-from xclr_lightning.objectives.starting_weights import load_backbone
-from xclr_lightning.objectives.sync_batchnorm import synchronized
-from xclr_lightning.optim import build_optimizer, parameter_groups, scaled_lr, warmup_cosine
-from xclr_lightning.pretrained import weights_are_to_come, weights_to_come
-
-SETTING = {"labels": "data.label", "nodes": "data.graph", "captions": "data.captions"}
+from xclr_lightning.optim import parameter_groups
 
 # Samples that a diagnosis looks at: enough for a mean, and nothing beside a step.
 DIAGNOSED = 256
 
 
-class ContrastiveModule(LightningModule):
+class ContrastiveModule(BackboneModule):
     """A backbone trained so that the softmax over its projections' similarities matches a target.
 
     Over several processes, batch norm statistics are those of the whole batch, as is everything else.
 
     Args:
-        backbone: Any timm model, by name.
-        backbone_kwargs: Further arguments of ``timm.create_model``, such as ``pretrained``.
-        init_from: Weights that the backbone starts from: a checkpoint of any objective, or a timm model's file.
         projector: Widths of the projector's layers after the backbone's features; the last one is that of z.
         temperature: τ of the softmax over similarities.
-        optimizer: ``adamw``, ``lars`` or ``sgd``.
-        lr: Peak learning rate, before scaling.
-        lr_scaling: ``none``, ``linear`` (· batch / 256) or ``sqrt`` (· √batch), where a batch is what a step sees.
         backbone_lr_scale: Learning rate of the backbone as a share of the projector's.
         layer_decay: Learning rate of each layer of the backbone as a share of the next one's.
-        weight_decay: Of matrices and convolutions; biases and norms have none.
-        warmup_epochs: Epochs of linear warm-up before the cosine; fractions are fine.
         ema_decay: Share of the weights' moving average that a step keeps; it is then what is evaluated. 0 for none.
-        compile: Compile the backbone with ``torch.compile``; checkpoints are the same.
-        channels_last: Memory format of the backbone, faster for convolutions.
+        kwargs: Arguments of :class:`BackboneModule`.
     """
 
-    # What a subclass needs in a batch beyond views and index: of labels, nodes and captions.
-    needs: tuple[str, ...] = ()
-
-    backbone: nn.Module
     average: WeightAverage | None
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
-        backbone: str = "resnet50",
-        backbone_kwargs: dict[str, Any] | None = None,
-        init_from: str | None = None,
         projector: tuple[int, ...] = (2048, 128),
         temperature: float = 0.1,
-        optimizer: Literal["adamw", "lars", "sgd"] = "adamw",
-        lr: float = 1e-3,
-        lr_scaling: Literal["none", "linear", "sqrt"] = "none",
         backbone_lr_scale: float = 1.0,
         layer_decay: float = 1.0,
-        weight_decay: float = 0.01,
-        warmup_epochs: float = 1.0,
         ema_decay: float = 0.0,
-        compile: bool = False,
-        channels_last: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.backbone = create_backbone(backbone, backbone_kwargs or {})
-        self.feature_dim = int(self.backbone.num_features)  # type: ignore[arg-type]
+        super().__init__(**kwargs)
         self.projector = mlp([self.feature_dim, *projector])
         self.temperature = temperature
-        self.optimizer, self.lr, self.lr_scaling = optimizer, lr, lr_scaling
         self.backbone_lr_scale, self.layer_decay = backbone_lr_scale, layer_decay
-        self.weight_decay, self.warmup_epochs = weight_decay, warmup_epochs
-        if init_from and not weights_are_to_come():
-            load_backbone(self.backbone, init_from)
-        if channels_last:
-            self.backbone = self.backbone.to(memory_format=torch.channels_last)
         if not 0 <= ema_decay < 1:
             raise UserError(f"model.ema_decay {ema_decay} is not in [0, 1)")
         self.ema_decay, self.average = ema_decay, None
         self.keep_average("backbone", "projector")
-        if compile:
-            self.backbone.compile()
-        config = resolve_model_data_config(self.backbone)
-        self.register_buffer("mean", torch.tensor(config["mean"]).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config["std"]).view(-1, 1, 1), persistent=False)
-
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in the base, without fetching the pretrained weights that those of the checkpoint replace."""
-        with weights_to_come():
-            return super().load_from_checkpoint(*args, **kwargs)
 
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
         """How related anchors are to samples: the only thing that a softmax objective must say.
@@ -148,23 +97,6 @@ class ContrastiveModule(LightningModule):
         """A module of this one, and its average where there is one."""
         return [getattr(self, name)] if self.average is None else [getattr(self, name), self.average[name]]
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        loss = self._step(batch, "train", batch_idx)
-        self.log("train/loss_step", loss)
-        # The last group's: the projector's, where the backbone has rates of its own.
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
-        return loss
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        return self._step(batch, "val", batch_idx)
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        return self._step(batch, "test", batch_idx)
-
-    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
-        """Features ``(n, D)`` and index ``(n,)`` of the pictures of a batch that could be read."""
-        return {"features": self(batch["image"]) if len(batch["image"]) else None, "index": batch["index"]}
-
     def batch_loss(self, z: Tensor, batch: dict[str, Any]) -> Tensor:
         """This process's part of the loss of a batch; for objectives that need more of it than its samples.
 
@@ -195,30 +127,12 @@ class ContrastiveModule(LightningModule):
 
         return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
 
-    def configure_model(self) -> None:
-        """Synchronise batch norm; also called without a trainer, by ``load_from_checkpoint``."""
-        if self._trainer is not None and self.trainer.world_size > 1:
-            synchronized(self, self.trainer.strategy.root_device)
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Accept checkpoints with and without averaged weights."""
         fit_to(checkpoint["state_dict"], self.average)
 
-    def on_fit_start(self) -> None:
-        """Train what is to be trained, also where the module comes from an evaluation."""
-        self.train()
-
-    def configure_optimizers(self) -> Any:
-        self.trainer.fit_loop.setup_data()  # without it the batches are not counted where max_steps ends the run
-        steps = int(self.trainer.estimated_stepping_batches)
-        accumulated = self.trainer.accumulate_grad_batches
-        batch = self.trainer.datamodule.batch_size * accumulated  # type: ignore[attr-defined]
-        lr = scaled_lr(self.lr, batch, self.lr_scaling)
-        groups = parameter_groups(self, self.backbone, lr, self.weight_decay, self.backbone_lr_scale, self.layer_decay)
-        optimizer = build_optimizer(groups, self.optimizer)
-        warmup = round(self.warmup_epochs * self.trainer.num_training_batches / accumulated)
-        schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        return parameter_groups(self, self.backbone, lr, self.weight_decay, self.backbone_lr_scale, self.layer_decay)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then average the weights."""
@@ -226,18 +140,14 @@ class ContrastiveModule(LightningModule):
         if self.average is not None:
             self.average.update(self)
 
-    def _step(self, batch: dict[str, Any], stage: str, batch_idx: int) -> Tensor:
-        for need in self.needs:
-            if need not in batch:
-                raise UserError(f"{type(self).__name__} needs {need} in every batch: set {SETTING[need]}")
+    def step(self, batch: dict[str, Any], stage: str, batch_idx: int) -> tuple[Tensor, Tensor]:
         views = batch["views"]
         features = self(views.flatten(0, 1))
         z = self.project(features).unflatten(0, views.shape[:2])
         loss = self.batch_loss(z, batch)
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=views.shape[1], sync_dist=True)
         if stage == "train" and self._to_be_diagnosed(batch_idx):
             self.log_dict(self._diagnose(features, z, batch))
-        return loss
+        return loss, features
 
     def softness(self, batch: dict[str, Any], views: int) -> dict[str, float]:
         """How soft the batch's target is, and how many negatives an anchor has, as names and numbers to log."""
@@ -265,10 +175,6 @@ class ContrastiveModule(LightningModule):
         # A loss of its own need not have a target.
         has_target = type(self).target is not ContrastiveModule.target
         return found | (self.softness(batch, len(z)) if has_target else {})
-
-    def _features(self, backbone: nn.Module, images: Tensor) -> Tensor:
-        pixels = images / 255 if images.dtype == torch.uint8 else images
-        return backbone(((pixels - self.mean) / self.std).to(self.mean.dtype))
 
     def own_index(self, samples: Samples) -> Tensor:
         """The place of this process's samples among those of all processes. Shape: ``(n,)``."""

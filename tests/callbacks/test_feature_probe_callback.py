@@ -1,0 +1,103 @@
+"""Linear evaluation on stored features, over one process and over two with parts of unequal size."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from coloured import data_settings, quiet_trainer, write
+from torch import multiprocessing as mp
+
+from xclr_lightning.callbacks.feature_probe import FeatureProbe
+from xclr_lightning.callbacks.features import features_of
+from xclr_lightning.callbacks.few_shot import FewShot
+from xclr_lightning.callbacks.knn import KNNSet
+from xclr_lightning.data import GraphDataModule
+from xclr_lightning.evaluation.ridge import ridge_probe
+from xclr_lightning.evaluation.sgd_probe import sgd_probe
+from xclr_lightning.objectives import SimCLR
+
+NAMES = ["blue", "green", "red", "grey", "white"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """A bank of 35 pictures and 13 queries in batches of 6; grey and white look alike."""
+    bank, queries = write(tmp_path / "bank", 35, NAMES), write(tmp_path / "queries", 13, NAMES)
+    return data_settings(tmp_path) | {"train": bank, "val": queries}
+
+
+def probe(settings: dict[str, Any], **more: Any) -> FeatureProbe:
+    sets = {"colours": KNNSet(settings["train"], settings["val"])}
+    return FeatureProbe(sets, classifiers=["ridge", "sgd"], epochs=30, batch_size=8, **more)
+
+
+def scored(settings: dict[str, Any], callbacks: list, **more: Any) -> tuple[dict[str, float], Any]:
+    torch.manual_seed(0)
+    trainer = quiet_trainer(callbacks=callbacks, **more)
+    module = SimCLR(backbone="test_resnet", projector=(8,))
+    trainer.validate(module, datamodule=GraphDataModule(**settings), verbose=False)
+    return {name: value.item() for name, value in trainer.callback_metrics.items()}, (trainer, module)
+
+
+def test_the_numbers_are_those_of_the_functions(settings: dict[str, Any]) -> None:
+    evaluation = probe(settings)
+    found, (trainer, module) = scored(settings, [evaluation])
+    opened = evaluation._opened["colours"]
+    bank, queries = (features_of(trainer, module, source) for source in (opened.bank, opened.queries))
+    labels, truth = opened.bank_labels[bank.index], opened.query_labels[queries.index]
+    ridge, _ = ridge_probe(bank.values, labels, 5)
+    sgd, _ = sgd_probe(bank.values, labels, 5, epochs=30, batch_size=8)
+    assert found["colours/ridge"] == ridge.accuracy(queries.values, truth)
+    assert found["colours/sgd"] == sgd.accuracy(queries.values, truth)
+    assert 0.4 < found["colours/ridge"] < 1
+
+
+def test_pictures_of_a_class_that_the_bank_lacks_are_errors(settings: dict[str, Any], tmp_path: Path) -> None:
+    odd = write(tmp_path / "odd", 4, ["black"])
+    found, _ = scored(settings, [FeatureProbe({"odd": KNNSet(settings["train"], odd)})])
+    assert found["odd/ridge"] == 0
+    assert "odd/sgd" not in found
+
+
+def test_off_without_sets(settings: dict[str, Any]) -> None:
+    assert set(scored(settings, [FeatureProbe()])[0]) == {"val/loss"}
+
+
+def evaluations(settings: dict[str, Any]) -> list:
+    shots = FewShot({"few": KNNSet(settings["train"], settings["val"])}, shots=[1, 3], repeats=4)
+    return [probe(settings), shots]
+
+
+def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any]) -> None:
+    """One of a few processes that evaluate together, as torchrun would start it."""
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
+    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
+    results = {}
+    for evaluation in evaluations(settings):
+        measure = evaluation.evaluate
+        evaluation.evaluate = lambda *a, measure=measure: results.setdefault(len(results), measure(*a))
+        scored(settings, [evaluation], devices=ranks, strategy="ddp")
+    torch.save(results, folder / f"{rank}.pt")
+
+
+def test_two_processes_give_the_numbers_of_one(settings: dict[str, Any], tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives", "xclr_lightning.callbacks"])
+    mp.start_processes(run_rank, args=(2, port, tmp_path, settings), nprocs=2, start_method="forkserver")
+    expected = {}
+    for evaluation in evaluations(settings):
+        numbers, _ = scored(settings, [evaluation])
+        expected |= {name: value for name, value in numbers.items() if name != "val/loss"}
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        merged = {name: value for part in found.values() for name, value in part.items()}
+        assert merged.keys() == expected.keys()
+        for name, value in merged.items():
+            assert torch.tensor(value) == torch.tensor(expected[name]), name
+    assert len(set(expected.values())) > 3

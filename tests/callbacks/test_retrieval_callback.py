@@ -1,0 +1,149 @@
+"""Retrieval in a run: what is logged, against a plain loop over the features, and for any number of processes."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from coloured import quiet_trainer, write
+from lightning import Trainer
+from torch import multiprocessing as mp
+from torch.nn import functional as F
+
+from xclr_lightning.callbacks.features import features_of
+from xclr_lightning.callbacks.retrieval import Retrieval, RetrievalSet
+from xclr_lightning.data import EvalView, GraphDataModule
+from xclr_lightning.errors import UserError
+from xclr_lightning.graphs import MetadataGraph
+from xclr_lightning.objectives import SimCLR
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, Any]:
+    """Pictures of noise, so that no ranking is perfect."""
+    names = ["north", "south", "west"]
+    return {
+        "train": write(tmp_path / "train", 25, names), "val": write(tmp_path / "val", 13, names), "label": "class",
+        "batch_size": 6, "num_workers": 0, "eval_view": EvalView(24, None),
+    }  # fmt: skip
+
+
+def validated(settings: dict[str, Any], evaluation: Retrieval, **more: Any) -> tuple[SimCLR, Trainer]:
+    torch.manual_seed(0)
+    module = SimCLR(backbone="test_resnet", projector=(8,))
+    trainer = quiet_trainer(callbacks=[evaluation], **more)
+    trainer.validate(module, datamodule=GraphDataModule(**settings), verbose=False)
+    return module, trainer
+
+
+def numbers(trainer: Trainer) -> dict[str, float]:
+    return {name: value.item() for name, value in trainer.callback_metrics.items() if not name.startswith("val/")}
+
+
+def test_other_queries_are_ranked_against_the_gallery(settings: dict[str, Any], tmp_path: Path) -> None:
+    queries = write(tmp_path / "queries", 11, ["east", "south", "west"])  # the gallery has no east
+    sets = {"search": RetrievalSet(settings["train"], queries)}
+    module, trainer = validated(settings, Retrieval(sets, k=[1, 4]))
+    found = numbers(trainer)
+    measures = ["map", "map_at_r", *(f"{name}@{k}" for name in ("precision", "recall", "hit") for k in (1, 4))]
+    assert sorted(found) == sorted(f"search/{name}" for name in measures)  # no graph, no nDCG
+    opened = trainer.callbacks[0]._opened["search"]
+    known, asked = (features_of(trainer, module, source) for source in opened)
+    gallery = opened[0].fields("class")
+    precision, recall, average = [], [], []
+    for i, name in enumerate(opened[1].fields("class")):
+        cosine = F.cosine_similarity(asked.values[i].double(), known.values.double(), dim=1)
+        hits = [gallery[j] == name for j in cosine.argsort(descending=True)]
+        if name == "east":
+            continue
+        precision.append(sum(hits[:4]) / 4)
+        recall.append(sum(hits[:4]) / sum(hits))
+        average.append(sum(sum(hits[: j + 1]) / (j + 1) for j, hit in enumerate(hits) if hit) / sum(hits))
+    assert found["search/precision@4"] == pytest.approx(sum(precision) / len(precision))
+    assert found["search/recall@4"] == pytest.approx(sum(recall) / len(recall))
+    assert found["search/map"] == pytest.approx(sum(average) / len(average))
+
+
+def test_a_gallery_by_itself_with_the_graphs_gains(settings: dict[str, Any], tmp_path: Path) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    graph = MetadataGraph(categorical=["class"])
+    val = tmp_path / "val"
+    sets = {
+        "held": RetrievalSet(str(val)),
+        "same": RetrievalSet(str(val), str(val)),
+        "across": RetrievalSet(settings["train"], str(val)),
+    }
+    module, trainer = validated({**settings, "graph": graph}, Retrieval(sets, k=3))
+    found = numbers(trainer)
+    assert {name for name in found if "ndcg" in name} == {"held/ndcg@3", "same/ndcg@3"}
+    assert all(found[name.replace("held", "same")] == value for name, value in found.items() if "held" in name)
+    source = trainer.callbacks[0]._opened["held"][0]
+    features, names = F.normalize(features_of(trainer, module, source).values, dim=1), source.fields("class")
+    expected = []
+    for i in range(len(names)):
+        others = [j for j in range(len(names)) if j != i]
+        gain = [float(names[i] == names[j]) for j in others]
+        expected.append(sklearn.ndcg_score([gain], [(features[others] @ features[i]).numpy()], k=3))
+    assert found["held/ndcg@3"] == pytest.approx(sum(expected) / len(expected), abs=1e-6)
+    assert 0 < found["held/map"] < 1
+
+
+def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any], evaluation: Retrieval) -> None:
+    """One of a few processes, as torchrun would start it."""
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
+    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
+    torch.save(numbers(validated(settings, evaluation, devices=ranks, strategy="ddp")[1]), folder / f"{rank}.pt")
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_any_number_of_processes_has_the_same_numbers(ranks: int, settings: dict[str, Any], tmp_path: Path) -> None:
+    """To the last bit, of 13 pictures, and of as few as 2 queries over 3 processes."""
+    few = write(tmp_path / "few", 2, ["south", "west"])
+    sets = {"held": RetrievalSet(settings["val"]), "few": RetrievalSet(settings["val"], few)}
+    settings["graph"] = MetadataGraph(categorical=["class"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
+    arguments = (ranks, port, tmp_path, settings, Retrieval(sets, k=[1, 5]))
+    mp.start_processes(run_rank, args=arguments, nprocs=ranks, start_method="forkserver")
+    expected = numbers(validated(settings, Retrieval(sets, k=[1, 5]))[1])
+    assert "held/ndcg@5" in expected
+    assert all(torch.load(tmp_path / f"{rank}.pt") == expected for rank in range(ranks))
+
+
+def test_a_subset_of_pictures(settings: dict[str, Any]) -> None:
+    settings["graph"] = MetadataGraph(categorical=["class"])
+    evaluation = Retrieval({"held": RetrievalSet(settings["val"])}, k=9, subset=8)
+    _, trainer = validated(settings, evaluation)
+    # Of 9 places 7 are taken by the other pictures.
+    assert numbers(trainer)["held/precision@9"] <= 7 / 9
+    assert numbers(trainer)["held/recall@9"] == 1
+
+
+@pytest.mark.parametrize(
+    ("queries", "names", "words"),
+    [
+        ("odd", ["east"], r"retrieval.sets.x: no 'class' of the queries .*odd occurs in .*val, which has north, south"),
+        (None, [], r"retrieval.sets.x: all 1 pictures of .*one differ in 'class'"),
+    ],
+)
+def test_sets_in_which_nothing_is_relevant(settings, tmp_path, queries, names, words) -> None:
+    gallery = settings["val"] if queries else write(tmp_path / "one", 1, ["west"])
+    queries = write(tmp_path / queries, 3, names) if queries else None
+    with pytest.raises(UserError, match=words) as caught:
+        Retrieval({"x": RetrievalSet(gallery, queries)}).open()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("k", [[], 0, [5, -1]])
+def test_depths_below_one(k) -> None:
+    with pytest.raises(UserError, match=r"retrieval.k \[.*at least 1"):
+        Retrieval(k=k)
+
+
+def test_off_without_sets() -> None:
+    assert not Retrieval().open()

@@ -1,0 +1,1 @@
+"""Training many settings over many seeds, and saying what came of it."""

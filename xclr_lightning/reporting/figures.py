@@ -1,0 +1,143 @@
+"""Results as figures: over epochs, over k of kNN, over a setting that was varied, over ImageNet-9's variants."""
+
+import math
+from collections.abc import Sequence
+from itertools import cycle
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xclr_lightning.callbacks.imagenet9 import VARIANTS
+from xclr_lightning.reporting.groups import Group
+from xclr_lightning.reporting.statistics import Spread, spread
+
+# Okabe and Ito's colours, which people with any kind of colour vision tell apart; their yellow is too light for lines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+PANEL = (4.6, 3.6)  # inches
+MOST_PANELS = 4
+
+# A line of a panel: what the legend calls it, and for each x its value.
+Line = tuple[str, dict[float, Spread]]
+
+
+def over_epochs(groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
+    """Numbers that were measured more than once in a run, a panel each, a line a group."""
+    panels = {}
+    for metric in shown:
+        lines = []
+        for group in groups:
+            by_epoch: dict[float, list[float]] = {}
+            for run in group.runs:
+                for row in run.history:
+                    if metric in row:
+                        by_epoch.setdefault(row["epoch"] + 1, []).append(row[metric])
+            lines.append((group.name, {epoch: spread(values) for epoch, values in by_epoch.items()}))
+        if any(len(points) > 1 for _, points in lines):
+            panels[metric] = lines
+    return _panels(panels, shown, "epoch")
+
+
+def over_k(groups: Sequence[Group], measured: dict[str, bool]) -> Figure | None:
+    """Accuracy of kNN over the number of neighbours, a panel a set."""
+    panels: dict[str, list[Line]] = {}
+    for metric in measured:
+        stem, at, k = metric.rpartition("@")
+        if at and k.isdigit() and stem.endswith("/top1"):
+            panels.setdefault(stem, [(group.name, {}) for group in groups])
+            for (_, points), group in zip(panels[stem], groups, strict=True):
+                points[float(k)] = group.spread(metric)
+    several = {stem: lines for stem, lines in panels.items() if len(lines[0][1]) > 1}
+    return _panels(several, dict.fromkeys(several, True), "neighbours k")
+
+
+def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
+    """Numbers over a numeric setting, a panel each; groups that differ in nothing else are a line.
+
+    Args:
+        setting: Its place in a config, such as ``data.init_args.train_share``.
+        groups: Those in which it is a number.
+        shown: Names of the numbers, and whether they are shares.
+    """
+    short = setting.rpartition(".")[2]
+    panels = {}
+    for metric in shown:
+        lines: dict[str, dict[float, Spread]] = {}
+        for group in groups:
+            line = ", ".join(part for part in group.name.split(", ") if not part.startswith(f"{short} "))
+            lines.setdefault(line, {})[float(group.settings[setting])] = group.spread(metric)
+        panels[metric] = list(lines.items())
+    return _panels(panels, shown, short.replace("_", " "))
+
+
+def robustness(groups: Sequence[Group]) -> Figure | None:
+    """Accuracy on ImageNet-9's variants as bars, a group of bars a variant."""
+    variants = [name for name in VARIANTS if any(f"imagenet9/{name}" in run.metrics for g in groups for run in g.runs)]
+    if not variants:
+        return None
+    figure = Figure(figsize=(1.6 + 1.1 * len(variants), 4.0), layout="constrained")
+    axis = figure.subplots()
+    width = 0.8 / len(groups)
+    for number, (group, colour) in enumerate(zip(groups, cycle(COLOURS), strict=False)):
+        found = [group.spread(f"imagenet9/{variant}") for variant in variants]
+        places = [place - 0.4 + width * (number + 0.5) for place in range(len(variants))]
+        axis.bar(
+            places,
+            [100 * one.mean for one in found],
+            width,
+            yerr=[0 if math.isnan(one.deviation) else 100 * one.deviation for one in found],
+            label=group.name,
+            color=colour,
+            error_kw={"linewidth": 1},
+        )
+    axis.axhline(100 / 9, color="grey", linestyle=":", linewidth=1, label="chance, if nine")
+    axis.set_xticks(range(len(variants)), variants, rotation=20, ha="right")
+    axis.set_ylabel("ImageNet-9 accuracy, %")
+    _tidy(axis)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _panels(panels: dict[str, list[Line]], percent: dict[str, bool], x: str) -> Figure | None:
+    """Lines with a bar of one standard deviation where there are several seeds; None where there is nothing to draw."""
+    chosen = dict(list(panels.items())[:MOST_PANELS])
+    if not chosen:
+        return None
+    figure = Figure(figsize=(PANEL[0] * len(chosen), PANEL[1] + 0.6), layout="constrained")
+    axes = figure.subplots(1, len(chosen), squeeze=False)[0]
+    for axis, (metric, lines) in zip(axes, chosen.items(), strict=True):
+        scale = 100 if percent[metric] else 1
+        for (name, points), colour, marker in zip(lines, cycle(COLOURS), cycle(MARKERS), strict=False):
+            places = sorted(place for place, value in points.items() if value.count)
+            axis.errorbar(
+                places,
+                [scale * points[place].mean for place in places],
+                [0 if math.isnan(points[place].deviation) else scale * points[place].deviation for place in places],
+                color=colour,
+                marker=marker,
+                markersize=5,
+                capsize=3,
+                label=name,
+            )
+        axis.set_title(metric, fontsize=11)
+        axis.set_xlabel(x)
+        axis.set_ylabel("%" if percent[metric] else "")
+        _mark(axis, sorted({place for _, points in lines for place in points}))
+        _tidy(axis)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _mark(axis: Axes, places: Sequence[float]) -> None:
+    """Ticks at what was measured; a logarithmic axis where the places are far apart by ratio."""
+    if places[0] > 0 and places[-1] >= 8 * places[0] and len(places) <= 8:
+        axis.set_xscale("log")
+    if len(places) <= 8:
+        axis.set_xticks(places, [f"{place:g}" for place in places])
+        axis.minorticks_off()
+
+
+def _tidy(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="y", color="0.9")
+    axis.set_axisbelow(True)

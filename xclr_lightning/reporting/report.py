@@ -1,0 +1,118 @@
+"""A report: ``report.md``, ``report.json`` and figures in a folder."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from xclr_lightning.reporting.figures import over_epochs, over_k, over_setting, robustness
+from xclr_lightning.reporting.groups import Group, varying
+from xclr_lightning.reporting.run import Run
+from xclr_lightning.reporting.tables import columns, difference_table, result_table
+
+
+def write_report(
+    folder: Path, groups: Sequence[Group], reference: Group | None = None, title: str = "Report", command: str = ""
+) -> str:
+    """Write what runs have measured, each number with the folders that it comes from.
+
+    Args:
+        folder: Made where it is missing; an earlier report in it is replaced.
+        groups: Rows of the table.
+        reference: The row that others are compared with.
+        title: Of the page.
+        command: What made it, to be shown in it.
+
+    Returns:
+        The tables, as Markdown.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = {name: percent for group in groups for run in group.runs for name, percent in run.measured().items()}
+    shown = columns(measured)
+    tables = result_table(groups, shown)
+    if reference is not None and len(groups) > 1:
+        tables += "\n" + difference_table(groups, reference, shown)
+    drawn = _draw(folder, groups, measured, shown)
+    (folder / "report.md").write_text("\n".join(_page(folder, groups, title, command, tables, drawn)), encoding="utf-8")
+    facts = {
+        "command": command,
+        "rows": [_facts(folder, group, reference, measured) for group in groups],
+    }
+    (folder / "report.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return tables
+
+
+def _draw(folder: Path, groups: Sequence[Group], measured: dict[str, bool], shown: dict[str, bool]) -> dict[str, str]:
+    """File name → what it shows, of the figures that there is something to draw for."""
+    # A panel each is for what a run is judged by: accuracies.
+    shares: dict[str, bool] = {name: percent for name, percent in shown.items() if percent}
+    figures = {
+        "epochs": ("Over epochs", over_epochs(groups, shares)),
+        "k": ("kNN over k", over_k(groups, measured)),
+        "robustness": ("Backgrounds (ImageNet-9)", robustness(groups)),
+    }
+    for setting in varying([group.settings for group in groups]):
+        members = [group for group in groups if _is_number(group.settings.get(setting))]
+        if len({group.settings[setting] for group in members}) > 1:
+            short = setting.rpartition(".")[2]
+            figures[f"over_{short}"] = (f"Over {short}", over_setting(setting, members, shares))
+    drawn = {}
+    for name, (title, figure) in figures.items():
+        file = folder / f"{name}.png"
+        file.unlink(missing_ok=True)
+        if figure is not None:
+            figure.savefig(file, dpi=110)
+            drawn[file.name] = title
+    return drawn
+
+
+def _page(
+    folder: Path, groups: Sequence[Group], title: str, command: str, tables: str, drawn: dict[str, str]
+) -> list[str]:
+    lines = [f"# {title}", ""]
+    if command:
+        lines += ["```bash", command, "```", ""]
+    lines += [
+        "Mean ± standard deviation over seeds; accuracies in percent; p of a paired t-test over seeds.",
+        "",
+        tables,
+    ]
+    for file, caption in drawn.items():
+        lines += [f"## {caption}", "", f"![{caption}]({file})", ""]
+    lines += ["## How it was measured", ""]
+    for name, protocol in _protocols(groups).items():
+        settings = ", ".join(f"{key} {value}" for key, value in protocol.items() if key not in ("logged", "percent"))
+        lines.append(f"- **{name}**: {settings}")
+    lines += ["", "## Runs", ""]
+    for group in groups:
+        links = (
+            f"[seed {run.seed}]({_link(folder, run)}) ([config]({_link(folder, run)}/config.yaml))"
+            for run in group.runs
+        )
+        lines.append(f"- **{group.name}**: {', '.join(links)}")
+    return [*lines, ""]
+
+
+def _facts(folder: Path, group: Group, reference: Group | None, measured: dict[str, bool]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": group.name, "metrics": {}}
+    for metric in measured:
+        found = asdict(group.spread(metric))
+        found["runs"] = {_link(folder, run): run.metrics[metric] for run in group.runs if metric in run.metrics}
+        if reference is not None and reference is not group:
+            found[f"less {reference.name}"] = asdict(group.against(reference, metric))
+        facts["metrics"][metric] = found
+    return facts
+
+
+def _protocols(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
+    return {name: protocol for group in groups for run in group.runs for name, protocol in run.protocols.items()}
+
+
+def _link(folder: Path, run: Run) -> str:
+    return os.path.relpath(run.folder, folder)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

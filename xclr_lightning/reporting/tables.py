@@ -1,0 +1,88 @@
+"""Results as Markdown."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from xclr_lightning.reporting.groups import Group
+
+# Of kNN, whose numbers over k have a figure of their own, tables show this k or the next smaller one.
+K_SHOWN = 20
+# Of ImageNet-9's variants, which have a figure of their own too.
+VARIANTS_SHOWN = ("original", "mixed_same", "mixed_rand", "bg_gap")
+
+
+def columns(measured: dict[str, bool]) -> dict[str, bool]:
+    """Of all numbers that evaluations logged, those that a table shows.
+
+    Args:
+        measured: Name → whether it is a share, to be shown in percent.
+
+    Example:
+        >>> list(columns({"knn/top1@1": True, "knn/top1@20": True, "knn/top1@200": True, "imagenet9/no_fg": True}))
+        ['knn/top1@20']
+    """
+    sizes: dict[str, list[int]] = {}
+    for name in measured:
+        stem, at, k = name.rpartition("@")
+        if at and k.isdigit():
+            sizes.setdefault(stem, []).append(int(k))
+    best = {stem: max((k for k in ks if k <= K_SHOWN), default=min(ks)) for stem, ks in sizes.items()}
+    shown = {}
+    for name, percent in measured.items():
+        stem, at, k = name.rpartition("@")
+        group, _, rest = name.partition("/")
+        if at and k.isdigit() and int(k) != best[stem]:
+            continue
+        # The graph's own correlation is with another graph in every row.
+        if group == "graph" or (group == "imagenet9" and rest not in VARIANTS_SHOWN):
+            continue
+        shown[name] = percent
+    return shown
+
+
+def result_table(groups: Sequence[Group], shown: dict[str, bool]) -> str:
+    """Mean ± standard deviation over seeds; accuracies in percent."""
+    lines = [["", *shown, "seeds"]]
+    for group in groups:
+        cells = [_cell(group.spread(metric).text(percent)) for metric, percent in shown.items()]
+        lines.append([group.name, *cells, " ".join(str(run.seed) for run in group.runs)])
+    return markdown(lines)
+
+
+def difference_table(groups: Sequence[Group], reference: Group, shown: dict[str, bool]) -> str:
+    """Each group less the reference, over the seeds that both have, with the p of a paired t-test."""
+    lines = [[f"less {reference.name}", *shown]]
+    for group in groups:
+        if group is reference:
+            continue
+        found = [(group.against(reference, metric), percent) for metric, percent in shown.items()]
+        lines.append([group.name, *(_cell(f"{_signed(f.difference.text(percent))}{_p(f.p)}") for f, percent in found)])
+    return markdown(lines)
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown, its first line being the head.
+
+    Example:
+        >>> print(markdown([["", "a"], ["x|y", "1"]]), end="")
+        |  | a |
+        |---|---|
+        | x\\|y | 1 |
+    """
+    head, *body = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head]) + (
+        "|" + "---|" * len(head) + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in body)
+    )
+
+
+def _cell(text: str) -> str:
+    return "–" if re.match(r"[+-]?nan", text) else text
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith(("-", "nan")) else f"+{text}"
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else " (p < 0.001)" if p < 0.001 else f" (p = {p:.3f})"
