@@ -13,7 +13,7 @@ from torch import multiprocessing as mp
 from xclr_lightning.callbacks.feature_probe import FeatureProbe
 from xclr_lightning.callbacks.features import features_of
 from xclr_lightning.callbacks.few_shot import FewShot
-from xclr_lightning.callbacks.knn import KNNSet
+from xclr_lightning.callbacks.labelled import KNNSet
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.evaluation.ridge import ridge_probe
 from xclr_lightning.evaluation.sgd_probe import sgd_probe

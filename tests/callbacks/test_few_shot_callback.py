@@ -9,7 +9,7 @@ from coloured import data_settings, quiet_trainer, write
 
 from xclr_lightning.callbacks.features import features_of
 from xclr_lightning.callbacks.few_shot import FewShot
-from xclr_lightning.callbacks.knn import KNNSet
+from xclr_lightning.callbacks.labelled import KNNSet
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.few_shot import few_shot_accuracy

@@ -12,7 +12,7 @@ import yaml
 
 @pytest.fixture
 def evaluated(config: Path, pictures: Path, benchmarks: Path) -> Path:
-    """A config with every evaluation that these pictures allow: 15 that can be read, in batches of 6, and a broken one."""
+    """A config with every evaluation that these pictures allow: 15 in batches of 6, and a broken one."""
     files = sorted(pictures.rglob("*.png"))
     files[3].write_bytes(files[3].read_bytes()[:200])
     rows = [f"pictures/{path.relative_to(pictures)},a thing,{i % 5}" for i, path in enumerate(files)]

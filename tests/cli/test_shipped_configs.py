@@ -26,12 +26,8 @@ SMALL = [
     "--knn.k=3",
 ]  # fmt: skip
 # An epoch's first batch alone, and no evaluation: does it run?
-ONE_BATCH = [
-    "--trainer.fast_dev_run=true",
-    "--knn.every_n_epochs=0",
-    "--imagenet_real.every_n_epochs=0",
-    "--similarity_figure.every_n_epochs=0",
-]
+ONE_BATCH = ["--trainer.fast_dev_run=true"]
+ONE_BATCH += [f"--{name}.every_n_epochs=0" for name in ("knn", "imagenet_real", "similarity_figure")]
 PAPER_LR = {"imagenet": 0.075, "cc3m": 0.1, "cc12m": 0.1}
 # Objectives that not every data set will do for: one needs classes, one caption embeddings.
 WANTED = {"objective/supcon": "imagenet", "objective/xclr_captions": "cc3m"}

@@ -7,7 +7,8 @@ from xclr_lightning.callbacks.graph_report import GraphReport
 from xclr_lightning.callbacks.imagenet9 import ImageNet9
 from xclr_lightning.callbacks.imagenet_real import ImageNetReal
 from xclr_lightning.callbacks.imagenet_shift import ImageNetShift
-from xclr_lightning.callbacks.knn import KNN, KNNSet
+from xclr_lightning.callbacks.knn import KNN
+from xclr_lightning.callbacks.labelled import KNNSet
 from xclr_lightning.callbacks.linear_probe import OnlineProbe, ProbeSet
 from xclr_lightning.callbacks.mit_states import MITStates
 from xclr_lightning.callbacks.objectnet import ObjectNet

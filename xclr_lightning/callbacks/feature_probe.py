@@ -6,8 +6,7 @@ from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.bank_probe import bank_probe
 from xclr_lightning.callbacks.evaluation import Evaluation
-from xclr_lightning.callbacks.knn import KNNSet
-from xclr_lightning.callbacks.labelled import open_labelled
+from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
 from xclr_lightning.evaluation.sgd_probe import sgd_probe
 
 

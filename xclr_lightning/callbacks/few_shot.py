@@ -5,8 +5,7 @@ from typing import Literal
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
-from xclr_lightning.callbacks.knn import KNNSet
-from xclr_lightning.callbacks.labelled import open_labelled
+from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.few_shot import few_shot_accuracy
 

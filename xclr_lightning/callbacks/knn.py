@@ -1,29 +1,10 @@
 """Weighted kNN accuracy of the backbone's features."""
 
-from dataclasses import dataclass
-
-import torch
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
 from xclr_lightning.callbacks.voting import neighbours_in, predictions
-from xclr_lightning.data import Source, open_source
-from xclr_lightning.data.source import labels
-
-
-@dataclass
-class KNNSet:
-    """What is classified by what: queries take the ``label`` of their neighbours in the bank.
-
-    Args:
-        bank: Pictures whose labels are known.
-        queries: Pictures to classify.
-        label: The field with the label: ``class`` for one subfolder a class.
-    """
-
-    bank: str
-    queries: str
-    label: str = "class"
 
 
 class KNN(Evaluation):
@@ -48,25 +29,17 @@ class KNN(Evaluation):
         super().__init__(every_n_epochs, subset)
         self.sets, self.temperature = sets or {}, temperature
         self.k = [k] if isinstance(k, int) else k
-        self._opened: dict[str, tuple[Source, Source]] = {}
 
     def open(self) -> bool:
-        self._opened = {name: (open_source(s.bank), open_source(s.queries)) for name, s in self.sets.items()}
-        self._labels = {name: self._number(name) for name in self.sets}
+        self._opened = {name: open_labelled(one) for name, one in self.sets.items()}
         return bool(self.sets)
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         results = {}
-        for name, (bank, queries) in self._opened.items():
-            bank_labels, query_labels = self._labels[name]
-            known, asked = self.share(trainer, module, bank), self.features(trainer, module, queries)
-            neighbours = neighbours_in(module, known, asked, max(self.k))
-            classes = int(bank_labels.max()) + 1
-            for k, found in predictions(neighbours, bank_labels, classes, self.k, self.temperature).items():
-                results[f"{name}/top1@{k}"] = (found == query_labels[asked.index]).float().mean().item()
+        for name, one in self._opened.items():
+            bank, queries = self.share(trainer, module, one.bank), self.features(trainer, module, one.queries)
+            neighbours = neighbours_in(module, bank, queries, max(self.k))
+            found = predictions(neighbours, one.bank_labels, len(one.classes), self.k, self.temperature)
+            truth = one.query_labels[queries.index]
+            results |= {f"{name}/top1@{k}": (best == truth).float().mean().item() for k, best in found.items()}
         return results
-
-    def _number(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        bank, queries = self._opened[name]
-        bank_labels, names = labels(bank, self.sets[name].label)
-        return torch.from_numpy(bank_labels), torch.from_numpy(labels(queries, self.sets[name].label, names)[0])

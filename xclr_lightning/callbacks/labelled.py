@@ -5,9 +5,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xclr_lightning.callbacks.knn import KNNSet
 from xclr_lightning.data import Source, open_source
 from xclr_lightning.data.source import labels
+
+
+@dataclass
+class KNNSet:
+    """What is classified by what: queries take the ``label`` of their neighbours in the bank.
+
+    Args:
+        bank: Pictures whose labels are known.
+        queries: Pictures to classify.
+        label: The field with the label: ``class`` for one subfolder a class.
+    """
+
+    bank: str
+    queries: str
+    label: str = "class"
 
 
 @dataclass

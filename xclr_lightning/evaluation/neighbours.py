@@ -11,8 +11,8 @@ from xclr_lightning.evaluation.fixed_point import SCALE, cosine, pack, unit, unp
 
 # Neighbours kept beyond k, for those that float32 cannot tell from the k-th.
 SPARE = 16
-# Components of vectors that are scored exactly at once, few enough to stay in a processor's cache.
-SCORED = 2**19
+# Components of vectors that are scored exactly at once: 24 MB of them.
+SCORED = 2**21
 
 
 def nearest(
