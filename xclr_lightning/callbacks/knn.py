@@ -35,7 +35,7 @@ class KNN(Evaluation):
         return bool(self.sets)
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
-        results = {}
+        results: dict[str, float] = {}
         for name, one in self._opened.items():
             bank, queries = self.share(trainer, module, one.bank), self.features(trainer, module, one.queries)
             neighbours = neighbours_in(module, bank, queries, max(self.k))
