@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from xclr_lightning.config_files import shipped_configs
 from xclr_lightning.graphs.store import read_manifest
@@ -33,6 +35,28 @@ def test_a_run_folder_explains_itself(cli, config: Path) -> None:
     assert read_manifest(Path("run/graph"))["count"] == 16
     assert Path("run/checkpoints/last.ckpt").is_file()
     assert list(Path("run").glob("events.out.tfevents.*"))
+
+
+def test_numbers_stand_beside_the_epoch_and_the_protocol_that_they_were_measured_by(
+    cli, config: Path, pictures: Path
+) -> None:
+    settings = {"knn": {"k": [3], "sets": {"own": {"bank": str(pictures), "queries": str(pictures)}}}}
+    Path("more.yaml").write_text(yaml.safe_dump(settings))
+    arguments = ["--config", "more.yaml", "--knn.every_n_epochs", 2, "--trainer.max_epochs", 5, "--data.val", pictures]
+    metrics = fit(cli, config, *arguments, "--trainer.check_val_every_n_epoch", 2)
+    with open("run/metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["own/top1@3"]) for row in rows] == [False, True, False, True, True]
+    assert [bool(row["val/loss"]) for row in rows] == [False, True, False, True, False]
+    protocol = json.loads(Path("run/protocol.json").read_text())["KNN"]
+    assert protocol["logged"] == ["own/top1@3"]
+    assert (protocol["k"], protocol["temperature"]) == ([3], 0.07)
+    assert protocol["sets"]["own"] == {"bank": str(pictures), "queries": str(pictures), "label": "class"}
+    assert protocol["crop"] == "EvalView(size=32, resize=36)"
+    events = EventAccumulator("run").Reload()
+    content = HParamsPluginData.FromString(events.PluginTagToContent("hparams")["_hparams_/session_start_info"])
+    assert content.session_start_info.hparams["KNN/temperature"].number_value == 0.07
+    assert events.Scalars("own/top1@3")[-1].value == pytest.approx(metrics["own/top1@3"])
 
 
 def test_a_checkpoint_does_not_wait_for_validation(cli, config: Path, pictures: Path) -> None:

@@ -28,6 +28,7 @@ class Evaluation(Callback):
 
     Attributes:
         logged: Names of the numbers that it has logged.
+        ran_at: The training step at which it logged them; −1 before that.
     """
 
     # Whether the numbers are shares, such as accuracies, which people read in percent.
@@ -41,6 +42,7 @@ class Evaluation(Callback):
             )
         self.every_n_epochs, self.subset = every_n_epochs, subset
         self.logged: list[str] = []
+        self.ran_at = -1
         self._said: set[str] = set()
 
     @abstractmethod
@@ -93,7 +95,7 @@ class Evaluation(Callback):
 
     def _run(self, trainer: Trainer, module: LightningModule) -> None:
         numbers = self.evaluate(trainer, module)
-        self.logged = list(numbers)
+        self.logged, self.ran_at = list(numbers), trainer.global_step
         for name, value in numbers.items():
             # Every process has computed the same number from the same merged features.
             module.log(name, value, rank_zero_only=True)

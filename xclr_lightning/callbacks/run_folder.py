@@ -88,9 +88,8 @@ class RunFolder(Callback):
             return
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         _replace(self.folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        append_row(
-            self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
-        )
+        fresh = {name: value for name, value in metrics.items() if not _is_old(name, trainer)}
+        append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **fresh})
         if protocols := _protocols(trainer):
             _replace(self.folder / "protocol.json", json.dumps(protocols, indent=2) + "\n")
 
@@ -113,9 +112,19 @@ class RunFolder(Callback):
         return next(self.folder / name for name in names if not (self.folder / name).exists())
 
 
+def _is_old(name: str, trainer: Trainer) -> bool:
+    """Whether Lightning has a number still from an earlier epoch."""
+    if name.startswith("val/"):
+        return trainer.state.fn == "fit" and (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) != 0
+    return any(name in one.logged and one.ran_at != trainer.global_step for one in _evaluations(trainer))
+
+
+def _evaluations(trainer: Trainer) -> list[Evaluation]:
+    return [one for one in trainer.callbacks if isinstance(one, Evaluation)]  # type: ignore[attr-defined]
+
+
 def _protocols(trainer: Trainer) -> dict[str, dict[str, Any]]:
-    evaluations = [one for one in trainer.callbacks if isinstance(one, Evaluation) and one.logged]  # type: ignore[attr-defined]
-    return {type(one).__name__: {"logged": one.logged, **one.protocol()} for one in evaluations}
+    return {type(one).__name__: {"logged": one.logged, **one.protocol()} for one in _evaluations(trainer) if one.logged}
 
 
 def without_secrets(value: Any) -> Any:

@@ -90,7 +90,6 @@ def robustness(groups: Sequence[Group]) -> Figure | None:
             color=colour,
             error_kw={"linewidth": 1},
         )
-    axis.axhline(100 / 9, color="grey", linestyle=":", linewidth=1, label="chance, if nine")
     axis.set_xticks(range(len(variants)), variants, rotation=20, ha="right")
     axis.set_ylabel("ImageNet-9 accuracy, %")
     _tidy(axis)
