@@ -10,7 +10,7 @@ from finished_runs import write_run
 
 from xclr_lightning.cli import main
 from xclr_lightning.reporting import columns, find_runs, group_runs
-from xclr_lightning.reporting.figures import over_epochs, over_k, over_setting, robustness
+from xclr_lightning.reporting.figures import by_row, over_epochs, over_k, over_setting, robustness
 
 TOP1 = {"XCLR": (0.50, 0.55, 0.60), "SimCLR": (0.30, 0.36, 0.33)}
 
@@ -35,6 +35,7 @@ def test_report(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for link in re.findall(r"\]\(([^)]+)\)", page):
         assert (out / link).exists(), link
     assert {file.name for file in out.glob("*.png")} == {
+        "rows.png",
         "epochs.png",
         "k.png",
         "robustness.png",
@@ -63,6 +64,8 @@ def test_figures_show_the_numbers(runs: Path) -> None:
     lines = over_setting("data.init_args.train_share", groups, shown).axes[0].containers
     assert [line.get_label() for line in lines] == ["SimCLR", "XCLR"]
     assert lines[0].lines[0].get_xdata().tolist() == [0.1, 1.0]
+    widths = [bar.get_width() for bar in by_row(whole, shown).axes[0].patches]
+    assert widths == [pytest.approx(33), pytest.approx(55)]
     heights = [bar.get_height() for bar in robustness(whole).axes[0].patches]
     assert len(heights) == 16
     assert max(heights) == pytest.approx(55)

@@ -70,6 +70,28 @@ def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) 
     return _panels(panels, shown, short.replace("_", " "))
 
 
+def by_row(groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
+    """The table as bars: a panel a number, a bar a group."""
+    chosen = list(shown.items())[:MOST_PANELS]
+    if not chosen or len(groups) < 2:
+        return None
+    figure = Figure(figsize=(2.4 + 2.8 * len(chosen), 0.9 + 0.36 * len(groups)), layout="constrained")
+    axes = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
+    names = [group.name for group in groups]
+    for axis, (metric, percent) in zip(axes, chosen, strict=True):
+        found = [group.spread(metric) for group in groups]
+        scale = 100 if percent else 1
+        errors = [0 if math.isnan(one.deviation) else scale * one.deviation for one in found]
+        axis.barh(range(len(groups)), [scale * one.mean for one in found], xerr=errors, color=COLOURS[0], height=0.7)
+        axis.set_title(f"{metric}{', %' if percent else ''}", fontsize=11)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="x", color="0.9")
+        axis.set_axisbelow(True)
+    axes[0].set_yticks(range(len(groups)), names)
+    axes[0].invert_yaxis()
+    return figure
+
+
 def robustness(groups: Sequence[Group]) -> Figure | None:
     """Accuracy on ImageNet-9's variants as bars, a group of bars a variant."""
     variants = [name for name in VARIANTS if any(f"imagenet9/{name}" in run.metrics for g in groups for run in g.runs)]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xclr_lightning.reporting.figures import over_epochs, over_k, over_setting, robustness
+from xclr_lightning.reporting.figures import by_row, over_epochs, over_k, over_setting, robustness
 from xclr_lightning.reporting.groups import Group, varying
 from xclr_lightning.reporting.run import Run
 from xclr_lightning.reporting.tables import columns, difference_table, result_table
@@ -49,6 +49,7 @@ def _draw(folder: Path, groups: Sequence[Group], measured: dict[str, bool], show
     # A panel each is for what a run is judged by: accuracies.
     shares: dict[str, bool] = {name: percent for name, percent in shown.items() if percent}
     figures = {
+        "rows": ("Side by side", by_row(groups, shares)),
         "epochs": ("Over epochs", over_epochs(groups, shares)),
         "k": ("kNN over k", over_k(groups, measured)),
         "robustness": ("Backgrounds (ImageNet-9)", robustness(groups)),
