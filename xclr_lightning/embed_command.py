@@ -15,7 +15,7 @@ FILE.partial: when it is stopped, the same command goes on from there, and ends 
 
 FILE.parquet has the columns key, part (the shard) and features, a list of fixed size; FILE.npy has the features alone,
 and FILE.keys.npy their keys and parts. The crop is the one that the checkpoint's run evaluated with, if its config.yaml
-lies beside checkpoints/; for timm's models the one that timm recommends; else 224 pixels of 256.
+lies beside checkpoints/; for timm's models one of timm's size; else 224 pixels of 256.
 """
 
 

@@ -1,12 +1,15 @@
 """Features of evaluation sets: each picture once, computed once a step, in the batches of one process."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from layouts import Colours, StandIn, litter, odd_pictures, spoil
 
+from xclr_lightning.callbacks import KNN, FeatureProbe, ImageNetReal
 from xclr_lightning.callbacks import features as module_under_test
+from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import chosen, features_of, share_of
 from xclr_lightning.data import EvalView, ImageFolder
 from xclr_lightning.errors import UserError
@@ -46,6 +49,42 @@ def test_each_picture_once_a_step(source: ImageFolder) -> None:
     trainer.global_step += 1
     assert features_of(trainer, module, source) is not first
     assert len(module.batches) == 9
+
+
+def test_weights_that_were_loaded_have_features_of_their_own(source: ImageFolder) -> None:
+    trainer, module, evaluation = StandIn("validate"), Counting(), KNN()
+    first = features_of(trainer, module, source)
+    for begin in (evaluation.on_train_epoch_start, evaluation.on_validation_start, evaluation.on_test_start):
+        begin(trainer, module)
+        again = features_of(trainer, module, source)
+        assert again is not first
+        first = again
+
+
+def test_a_path_with_other_pictures_is_another_source(source: ImageFolder) -> None:
+    table = source.path.parent / "captions.csv"
+    rows = [f"{name.decode()},{'a thing' if i else ''}\n" for i, name in enumerate(list(source.keys()))]
+    table.write_text("file_name,caption\n" + "".join(rows))
+    trainer, told = StandIn(), ImageFolder(source.path, table)
+    assert len(told) == len(source) - 1
+    assert len(features_of(trainer, Colours(), source).index) == len(features_of(trainer, Colours(), told).index) + 1
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: KNN(k=0), "knn.k .0., knn.temperature 0.07: expected 1 or more"),
+        (lambda: KNN(k=[]), r"knn.k \[\]"),
+        (lambda: KNN(temperature=0), "above 0"),
+        (lambda: ImageNetReal(k=0), "imagenet_real.k .0."),
+        (lambda: FeatureProbe(classifiers=[]), r"feature_probe.classifiers \[\]"),
+        (lambda: FeatureProbe(batch_size=0), "batch_size 0"),
+        (lambda: KNN(subset=0), "KNN with every_n_epochs 1, subset 0"),
+    ],
+)
+def test_settings_by_which_nothing_can_be_measured(make: Callable[[], Evaluation], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        make()
 
 
 def test_half_precision_keeps_what_is_finite(source: ImageFolder) -> None:

@@ -59,6 +59,13 @@ def test_numbers_stand_beside_the_epoch_and_the_protocol_that_they_were_measured
     assert events.Scalars("own/top1@3")[-1].value == pytest.approx(metrics["own/top1@3"])
 
 
+def test_evaluations_run_after_the_last_step(cli, config: Path, pictures: Path) -> None:
+    settings = {"knn": {"k": [3], "sets": {"own": {"bank": str(pictures), "queries": str(pictures)}}}}
+    Path("more.yaml").write_text(yaml.safe_dump(settings))
+    arguments = ["--config", "more.yaml", "--knn.every_n_epochs", 7, "--trainer.max_epochs", -1]
+    assert "own/top1@3" in fit(cli, config, *arguments, "--trainer.max_steps", 3)
+
+
 def test_a_checkpoint_does_not_wait_for_validation(cli, config: Path, pictures: Path) -> None:
     fit(cli, config, "--data.val", pictures, "--trainer.check_val_every_n_epoch", 5)
     assert Path("run/checkpoints/last.ckpt").is_file()

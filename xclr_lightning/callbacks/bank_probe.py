@@ -1,17 +1,13 @@
 """A linear classifier fitted to a bank that is spread over the processes, once for all evaluations of a step."""
 
-from weakref import WeakKeyDictionary
-
 from lightning import LightningModule, Trainer
 from torch import Tensor
 from torch import distributed as dist
 
-from xclr_lightning.callbacks.features import Features
+from xclr_lightning.callbacks.features import Features, of_this_step
 from xclr_lightning.distributed import world_size
 from xclr_lightning.evaluation.linear_head import LinearHead
 from xclr_lightning.evaluation.ridge import Ridge, RidgeMoments, ridge_moments
-
-_known: WeakKeyDictionary[Trainer, tuple[int, dict[str, LinearHead]]] = WeakKeyDictionary()
 
 
 def bank_probe(
@@ -30,10 +26,7 @@ def bank_probe(
     Returns:
         The same layer in every process, on the module's device.
     """
-    step, known = _known.get(trainer, (-1, {}))
-    if step != trainer.global_step:
-        known = {}
-        _known[trainer] = trainer.global_step, known
+    known, name = of_this_step(trainer), f"probe {name}"
     if name not in known:
         own = labels[bank.index]
         moments = RidgeMoments(*map(_summed, ridge_moments(bank.values, own, num_classes, module.device)))

@@ -12,7 +12,7 @@ from torch import Tensor
 from xclr_lightning.callbacks.bank_probe import bank_probe
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import Features, evaluating
-from xclr_lightning.callbacks.voting import QUERIES, neighbours_in
+from xclr_lightning.callbacks.voting import QUERIES, check_voting, neighbours_in
 from xclr_lightning.data import open_source
 from xclr_lightning.data.source import labels
 from xclr_lightning.distributed import rank
@@ -60,6 +60,7 @@ class ClassEvaluation(Evaluation):
         super().__init__(every_n_epochs, subset)
         self.bank, self.label, self.by = bank, label, by
         self.k, self.temperature = k, temperature
+        check_voting(self.group, [k], temperature)
         self._has_head, self._by = False, by
 
     @abstractmethod
@@ -80,10 +81,12 @@ class ClassEvaluation(Evaluation):
         self._begin(pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_start(trainer, pl_module)
         if trainer.state.fn == "validate":
             self._begin(pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_test_start(trainer, pl_module)
         self._begin(pl_module)
 
     def refuse_guessing(self) -> None:

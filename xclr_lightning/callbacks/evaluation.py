@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from xclr_lightning.callbacks.features import Features, features_of, share_of
+from xclr_lightning.callbacks.features import Features, features_of, forget, share_of
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
 from xclr_lightning.distributed import rank
@@ -64,9 +64,19 @@ class Evaluation(Callback):
         self._crop = repr(trainer.datamodule.eval_view)  # type: ignore[attr-defined]
         self._on = bool(self.every_n_epochs) and stage != "predict" and self.open()
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        forget(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        forget(trainer)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        forget(trainer)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epoch = trainer.current_epoch + 1
-        if self._on and (epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs or trainer.should_stop):
+        last = epoch == trainer.max_epochs or 0 < trainer.max_steps <= trainer.global_step or trainer.should_stop
+        if self._on and (last or epoch % self.every_n_epochs == 0):
             self._run(trainer, pl_module)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -7,6 +7,7 @@ from lightning import LightningModule, Trainer
 from xclr_lightning.callbacks.bank_probe import bank_probe
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
+from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.sgd_probe import sgd_probe
 
 
@@ -40,6 +41,10 @@ class FeatureProbe(Evaluation):
         super().__init__(every_n_epochs, subset)
         self.sets, self.classifiers = sets or {}, classifiers
         self.epochs, self.batch_size, self.seed = epochs, batch_size, seed
+        if not classifiers or min(epochs, batch_size) < 1:
+            raise UserError(
+                f"feature_probe.classifiers {classifiers}, epochs {epochs}, batch_size {batch_size}: expected 1 or more"
+            )
 
     def open(self) -> bool:
         self._opened = {name: open_labelled(one) for name, one in self.sets.items()}

@@ -1,8 +1,10 @@
 """Features of evaluation sets: each picture exactly once over all processes, each set once an epoch."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,16 +36,22 @@ class Features:
     bad: list[str]
 
 
-@dataclass
-class _Known:
-    """What was computed under the weights of a step, by source, crop and subset."""
-
-    step: int
-    shares: dict[str, Features] = field(default_factory=dict)
-    whole: dict[str, Features] = field(default_factory=dict)
+_of_this_step: WeakKeyDictionary[Trainer, tuple[int, dict[str, Any]]] = WeakKeyDictionary()
+_digests: WeakKeyDictionary[Source, str] = WeakKeyDictionary()
 
 
-_known: WeakKeyDictionary[Trainer, _Known] = WeakKeyDictionary()
+def of_this_step(trainer: Trainer) -> dict[str, Any]:
+    """What evaluations have computed under the current weights, by a name of theirs."""
+    step, known = _of_this_step.get(trainer, (-1, {}))
+    if step != trainer.global_step:
+        known = {}
+        _of_this_step[trainer] = trainer.global_step, known
+    return known
+
+
+def forget(trainer: Trainer) -> None:
+    """Drop it: weights may have been loaded, and are about to be trained."""
+    _of_this_step.pop(trainer, None)
 
 
 def features_of(
@@ -66,26 +74,22 @@ def features_of(
     share = share_of(trainer, module, source, view, subset)
     if world_size() == 1:
         return share
-    whole, name = _known[trainer].whole, _name(source, view or trainer.datamodule.eval_view, subset)  # type: ignore[attr-defined]
-    if name not in whole:
+    known, name = of_this_step(trainer), f"whole {_name(trainer, source, view, subset)}"
+    if name not in known:
         index = gather_rows(share.index, module.device)
         order = index.argsort()
-        whole[name] = Features(gather_rows(share.values, module.device)[order], index[order], share.bad)
-    return whole[name]
+        known[name] = Features(gather_rows(share.values, module.device)[order], index[order], share.bad)
+    return known[name]
 
 
 def share_of(
     trainer: Trainer, module: LightningModule, source: Source, view: View | None = None, subset: int | None = None
 ) -> Features:
     """This process's part of :func:`features_of`, for sets too large to be in every process's memory."""
-    known = _known.get(trainer)
-    if known is None or known.step != trainer.global_step:
-        known = _known[trainer] = _Known(trainer.global_step)
-    view = view or trainer.datamodule.eval_view  # type: ignore[attr-defined]
-    name = _name(source, view, subset)
-    if name not in known.shares:
-        known.shares[name] = _extract(trainer, module, source, view, chosen(len(source), subset))
-    return known.shares[name]
+    known, name = of_this_step(trainer), f"share {_name(trainer, source, view, subset)}"
+    if name not in known:
+        known[name] = _extract(trainer, module, source, view, chosen(len(source), subset))
+    return known[name]
 
 
 def chosen(count: int, subset: int | None) -> np.ndarray:
@@ -119,18 +123,23 @@ def evaluating(module: LightningModule) -> Iterator[None]:
         module.train(training)
 
 
-def _name(source: Source, view: View, subset: int | None) -> str:
-    """Evaluations that say the same of pictures share their features."""
-    return f"{source.path} {type(view)} {vars(view)} {subset}"
+def _name(trainer: Trainer, source: Source, view: View | None, subset: int | None) -> str:
+    """Evaluations that say the same of the same pictures share their features."""
+    if source not in _digests:
+        _digests[source] = hashlib.sha256(source.keys().tobytes()).hexdigest()
+    view = view or trainer.datamodule.eval_view  # type: ignore[attr-defined]
+    return f"{source.path} {_digests[source]} {type(view)} {vars(view)} {subset}"
 
 
-def _extract(trainer: Trainer, module: LightningModule, source: Source, view: View, numbers: np.ndarray) -> Features:
-    """Features of this process's batches: every ``world_size``-th, as they would be in one process."""
+def _extract(
+    trainer: Trainer, module: LightningModule, source: Source, view: View | None, numbers: np.ndarray
+) -> Features:
+    """Features of this process's batches: every ``world_size``-th of those of one process."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     size, half = data.batch_size, data.half_features
     own = [batch for start in range(0, len(numbers), size) for batch in numbers[start : start + size].tolist()
            if start // size % world_size() == rank()]  # fmt: skip
-    values, index, bad, done = torch.zeros(0), torch.zeros(len(own), dtype=torch.int64), [], 0
+    values, index, bad, done = torch.zeros(0, 0), torch.zeros(len(own), dtype=torch.int64), [], 0
     with evaluating(module):
         for batch in data.picture_loader(source, view, own):
             bad += batch["bad"]
@@ -145,7 +154,9 @@ def _extract(trainer: Trainer, module: LightningModule, source: Source, view: Vi
             until = done + len(features)
             values[done:until], index[done:until] = features.cpu(), batch["index"]
             done = until
-    bad, read = gather_lists(bad), gather_lists([done])
-    if not sum(read):
+    bad, widths = gather_lists(bad), gather_lists([values.shape[1]] if done else [])
+    if not widths:
         raise UserError(f"none of the {len(numbers)} pictures can be read, first {bad[0]}")
+    if not done:  # of fewer batches than processes
+        values = torch.zeros(0, widths[0], dtype=torch.float16 if half else torch.float32)
     return Features(values[:done], index[:done], bad)

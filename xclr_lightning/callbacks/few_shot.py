@@ -5,6 +5,7 @@ from typing import Literal
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.features import chosen
 from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.few_shot import few_shot_accuracy
@@ -45,7 +46,7 @@ class FewShot(Evaluation):
     def open(self) -> bool:
         self._opened = {name: open_labelled(one) for name, one in self.sets.items()}
         for name, one in self._opened.items():
-            sizes = one.bank_labels.bincount(minlength=len(one.classes))
+            sizes = one.bank_labels[chosen(len(one.bank), self.subset)].bincount(minlength=len(one.classes))
             if sizes.min() < max(self.shots):
                 raise UserError(
                     f"{name} draws {max(self.shots)} examples a class, and class {one.classes[sizes.argmin()]!r} of "

@@ -4,7 +4,7 @@ from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
-from xclr_lightning.callbacks.voting import neighbours_in, predictions
+from xclr_lightning.callbacks.voting import check_voting, neighbours_in, predictions
 
 
 class KNN(Evaluation):
@@ -29,6 +29,7 @@ class KNN(Evaluation):
         super().__init__(every_n_epochs, subset)
         self.sets, self.temperature = sets or {}, temperature
         self.k = [k] if isinstance(k, int) else k
+        check_voting("knn", self.k, temperature)
 
     def open(self) -> bool:
         self._opened = {name: open_labelled(one) for name, one in self.sets.items()}

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from xclr_lightning.callbacks.features import Features
 from xclr_lightning.distributed import gather_rows, world_size
+from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.knn import knn_votes
 from xclr_lightning.evaluation.neighbours import merge_nearest, nearest
 
@@ -40,6 +41,16 @@ def _merged(similarity: Tensor, number: Tensor, k: int) -> tuple[Tensor, Tensor]
     """Every process has another number of columns: rows are exchanged, so columns travel as rows."""
     columns = [gather_rows(part.T.contiguous(), part.device) for part in (similarity, number)]
     return merge_nearest([(columns[0].T, columns[1].T)], k)
+
+
+def check_voting(group: str, k: list[int], temperature: float) -> None:
+    """Refuse settings by which no neighbour could vote.
+
+    Raises:
+        UserError: They are such.
+    """
+    if not k or min(k) < 1 or not temperature > 0:
+        raise UserError(f"{group}.k {k}, {group}.temperature {temperature}: expected 1 or more of each k, and above 0")
 
 
 def predictions(

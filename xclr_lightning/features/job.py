@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from xclr_lightning.data import EvalView, View, open_source
+from xclr_lightning.data import EvalView, Source, View, open_source
 from xclr_lightning.data.skipped import by_cause, causes
 from xclr_lightning.errors import UserError
 from xclr_lightning.features.crop import eval_crop
@@ -29,7 +29,7 @@ def run(given: argparse.Namespace, output: Path) -> None:
     kind = "z" if given.projection else "features"
     settings = {
         "model": digest_of_weights(module),
-        "images": hashlib.sha256(source.keys().tobytes()).hexdigest()[:16],
+        "images": _digest(source),
         "crop": repr(view),
         "precision": given.precision,
         "values": kind,
@@ -49,6 +49,15 @@ def run(given: argparse.Namespace, output: Path) -> None:
         written = str(output)
     _report(unfinished, f"{kind}: {written}")
     unfinished.remove()
+
+
+def _digest(source: Source) -> str:
+    """Another one for other pictures, and for pictures of the same names elsewhere."""
+    digest = hashlib.sha256(f"{source.path.absolute()}".encode())
+    for part in source.parts():
+        digest.update(f"{part} {source.version(part)}".encode())
+    digest.update(source.keys().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def device_by_name(name: str) -> torch.device:
