@@ -151,6 +151,21 @@ def test_a_share_of_distinct_captions_is_shuffled(share, cache):
     assert len(set(given.values())) == len(given)
 
 
+def test_what_was_encoded_is_not_encoded_again_to_be_shuffled(cache, monkeypatch):
+    data = ManyParts()
+    from_scratch = LetterCounts(shuffled=0.5).prepare(data)
+    expected = {
+        str(file.relative_to(file.parents[1])): file.read_bytes() for file in from_scratch.rglob("*") if file.is_file()
+    }
+    shutil.rmtree(from_scratch)
+    LetterCounts().prepare(data)
+    monkeypatch.setattr(LetterCounts, "load_encoder", None)
+    again = LetterCounts(shuffled=0.5).prepare(data)
+    assert {
+        str(file.relative_to(file.parents[1])): file.read_bytes() for file in again.rglob("*") if file.is_file()
+    } == expected
+
+
 def test_the_seed_says_what_is_shuffled(cache):
     data = ManyParts()
     first, second, again = (similarities(LetterCounts(shuffled=0.5, seed=seed), data) for seed in (0, 1, 0))

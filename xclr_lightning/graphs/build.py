@@ -14,7 +14,7 @@ from xclr_lightning.graphs.base import Built, Captioned
 from xclr_lightning.graphs.manifest import write_manifest
 from xclr_lightning.graphs.plan import Plan, Unit, plan
 from xclr_lightning.graphs.store import FORM, UNIT_LENGTH
-from xclr_lightning.graphs.unit_files import has_unit, unit_dimension, vector_problem, write_unit
+from xclr_lightning.graphs.unit_files import has_unit, open_vectors, unit_dimension, vector_problem, write_unit
 from xclr_lightning.progress import progress_bar
 
 # Sentences, and what is told how many more are done → vectors (n, d), float32.
@@ -35,6 +35,7 @@ class EmbeddingBuild:
         load_encoder: Called once there is something to encode.
         shuffled: Share of the distinct sentences that get each other's vectors.
         seed: Which ones do.
+        unshuffled: Where the same graph is without that; if it is there, nothing is encoded.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class EmbeddingBuild:
         load_encoder: Callable[[], Encode],
         shuffled: float = 0.0,
         seed: int = 0,
+        unshuffled: Path | None = None,
     ) -> None:
         self._folder, self._data, self._facts = folder, data, facts
         self._sentences, self._load_encoder = sentences, load_encoder
-        self._shuffled, self._seed = shuffled, seed
+        self._shuffled, self._seed, self._unshuffled = shuffled, seed, unshuffled
         self._work = folder.with_name(f"{folder.name}.partial")
         self._draft = self._work / "graph"
 
@@ -82,7 +84,8 @@ class EmbeddingBuild:
         missing = [unit for unit in units if not has_unit(self._draft, unit.name)]
         if not missing:
             return 0, 0.0
-        total = sum(unit.vectors.stop - unit.vectors.start for unit in missing)
+        known = self._unshuffled if self._unshuffled and self._unshuffled.is_dir() else None
+        total = 0 if known else sum(unit.vectors.stop - unit.vectors.start for unit in missing)
         encode = self._load_encoder() if total else None
         start = time.perf_counter()
         keys, vector = self._data.keys(), todo.vector
@@ -95,6 +98,8 @@ class EmbeddingBuild:
                 texts = self._sentences([captions[row] for row in first])
                 # A unit whose sentences all came before adds no vector, of the width that the others have.
                 vectors = encode(texts, bar.update) if texts and encode else np.empty((0, 0), dtype=np.float32)
+                if known and texts:
+                    vectors = open_vectors(known, unit.name)[:].astype(np.float32)
                 self._check(vectors, texts)
                 write_unit(self._draft, unit.name, keys[unit.rows], vector[unit.rows], vectors, texts)
         return total, time.perf_counter() - start

@@ -83,9 +83,13 @@ class CaptionGraph(GraphSource):
         facts = self._facts(data)
         folder = graph_folder({**FORM, **facts})
         facts.setdefault("revision", hub_revision(self.encoder))
-        return EmbeddingBuild(folder, data, facts, self.sentences, self.load_encoder, self.shuffled, self.seed).run(
-            rank, world
-        )
+        unshuffled = None
+        if self.shuffled:
+            plain = {name: fact for name, fact in self._facts(data).items() if name != "seed"} | {"shuffled": 0.0}
+            unshuffled = graph_folder({**FORM, **plain})
+        return EmbeddingBuild(
+            folder, data, facts, self.sentences, self.load_encoder, self.shuffled, self.seed, unshuffled
+        ).run(rank, world)
 
     def open(self, data: Captioned) -> EmbeddingGraph:
         facts = self._facts(data)
