@@ -34,11 +34,10 @@ def test_own_pictures(cli, pictures: Path) -> None:
 
 
 def test_own_objective(cli, config: Path) -> None:
-    """As a user runs it: a process of its own, in a folder that holds the class and its config."""
+    """As a user runs it: a process of its own, in a folder that holds the class."""
     Path("mine.py").write_text(block("python", "class NearestOnly"))
-    Path("nearest.yaml").write_text(block("yaml", "nearest.yaml"))
     assert len(Path("mine.py").read_text().splitlines()) < 20
-    run = [sys.executable, "-m", "xclr_lightning", "fit", "--config", config, "--config", "nearest.yaml"]
+    run = [sys.executable, "-m", "xclr_lightning", "fit", "--config", config, "--model", "mine.NearestOnly"]
     going_on = ["--ckpt_path", "run/checkpoints/last.ckpt", "--trainer.max_epochs", "2"]
     for arguments in ([], going_on):
         command = [*map(str, run), "--run_dir", "run", *arguments]
