@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import signal
 import sys
 
 from xclr_lightning import __version__
@@ -61,12 +62,17 @@ example: python -m xclr_lightning fit --config demo --trainer.max_epochs 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line; returns the exit status, 2 for input that the user can mend."""
+    """Run a command line; returns the exit status: 2 for input that the user can mend, 130 or 143 if stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # a console script lacks it, and with it the user's own classes
+    status = 2
     try:
         return _dispatch(arguments)
+    except KeyboardInterrupt as stop:
+        if not stop.args:  # the command has nothing to say of how to go on
+            raise
+        status, line = 130, str(stop)
     except UserError as error:
         # A loader's worker sends its traceback as the message; the error itself is the last line of it.
         line = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
@@ -74,8 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in NO_ROOM:
             raise
         line = f"cannot write {error.filename or 'to the disk'}: {error.strerror}"
-    print(f"xclr_lightning: error: {line}", file=sys.stderr)
-    return 2
+    print(f"xclr_lightning: {'error: ' if status == 2 else ''}{line}", file=sys.stderr)
+    return status
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -106,9 +112,15 @@ def _dispatch(arguments: list[str]) -> int:
         module = importlib.import_module(f"xclr_lightning.{arguments[0]}_command")
         getattr(module, arguments[0])(arguments[1:])
         return 0
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
     from xclr_lightning.lightning_cli import run  # Lightning takes seconds to import
 
-    run(arguments)
+    try:
+        run(arguments)
+    except SIGTERMException:  # a SystemExit, which would end like a run that is complete
+        print("xclr_lightning: stopped by SIGTERM", file=sys.stderr)
+        return 128 + signal.SIGTERM
     return 0
 
 

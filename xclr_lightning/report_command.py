@@ -12,18 +12,19 @@ def report(arguments: list[str]) -> None:
         arguments: Folders of runs, or folders that hold some; options.
 
     Raises:
-        UserError: There is no run, or a row that is named does not exist.
+        UserError: There is no run, a row that is named does not exist, or nothing can be written there.
     """
     parser = CommandParser("report", description="Tables and figures of finished runs.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or one that holds some")
     parser.add_argument("--output", default="report", metavar="DIR", help="where to write; by default report")
     parser.add_argument("--reference", metavar="NAME", help="the row that the others are compared with")
     given = parser.parse_args(arguments)
-    from xclr_lightning.reporting import find_runs, group_runs
-    from xclr_lightning.reporting.groups import named
-    from xclr_lightning.reporting.report import write_report
+    from xclr_lightning.comparison.places import check_folder
+    from xclr_lightning.reporting import find_runs, group_runs, named, write_report
 
+    output = Path(given.output).expanduser()
+    check_folder(output, "--output")
     groups = group_runs(find_runs(given.runs))
     reference = named(groups, given.reference) if given.reference else None
-    print(write_report(Path(given.output), groups, reference))
-    print(f"report: {Path(given.output).absolute() / 'report.md'}")
+    print(write_report(output, groups, reference))
+    print(f"report: {output.absolute() / 'report.md'}")

@@ -1,12 +1,17 @@
 """``compare`` end to end: rows, seeds and the control; going on; what is refused before the first run."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from xclr_lightning import lightning_cli
+from xclr_lightning.comparison import runs
 from xclr_lightning.comparison.grid import objective_arguments, rows
+from xclr_lightning.comparison.runs import Planned
 from xclr_lightning.errors import UserError
 
 
@@ -42,7 +47,7 @@ def test_a_table_with_its_control_that_goes_on_where_it_stopped(cli, comparison:
 
     # As if it had been killed in the second run: the checkpoint is there, the record of its end is not.
     record = json.loads((folders[1] / "comparison.json").read_text())
-    del record["seconds"]
+    record |= {"spent": record.pop("seconds"), "began": (folders[1] / "log.txt").stat().st_mtime}
     (folders[1] / "comparison.json").write_text(json.dumps(record))
     before = [(folder / "metrics.json").stat().st_mtime_ns for folder in (folders[0], folders[2])]
     again = cli(*table)
@@ -51,10 +56,21 @@ def test_a_table_with_its_control_that_goes_on_where_it_stopped(cli, comparison:
     assert [(folder / "metrics.json").stat().st_mtime_ns for folder in (folders[0], folders[2])] == before
     assert "nothing left to train" in (folders[1] / "log.txt").read_text()
     assert again.out[again.out.index("|") :] == outcome.out[outcome.out.index("|") :]
+    first, second = (yaml.safe_load((folders[1] / name).read_text()) for name in ("config.yaml", "config-2.yaml"))
+    assert second.pop("ckpt_path").endswith("last.ckpt")
+    assert first.pop("ckpt_path") is None
+    assert first == second  # or they would be two rows of a report
+    assert json.loads((folders[1] / "comparison.json").read_text())["seconds"] > record["spent"]
 
     other = cli(*table, "--model.lr", 0.1)
     assert other.status == 2
-    assert "has a run by other settings (--model.lr" in other.err
+    assert "has a run by other settings (model.init_args.lr" in other.err
+    assert "now 0.1): choose another --run_dir, or remove it" in other.err
+    file = Path(table[2])
+    file.write_text(file.read_text().replace("temperature: 0.2", "temperature: 0.3"))
+    other = cli(*table)
+    assert other.status == 2
+    assert "simclr/seed-3 has a run by other settings (model.init_args.temperature 0.2, now 0.3)" in other.err
 
 
 def test_a_run_that_fails_is_told_after_the_others(cli, comparison: list[object]) -> None:
@@ -75,7 +91,13 @@ def test_a_run_that_fails_is_told_after_the_others(cli, comparison: list[object]
         (["--vary", "model.temprature", 0.1], "error: no setting 'temprature'; did you mean temperature? ("),
         (["--vary", "model.temperature"], "--vary model.temperature wants values"),
         (["--vary", "config", "nothing.yaml"], "no config 'nothing.yaml'"),
-        (["--seeds", 1, 1], "expected each seed once"),
+        (["--seeds", 1, 1], "expected each once"),
+        (["--seeds", 0, -1], "'-1' is no whole number of at least 0"),
+        (["--seeds", 2**32], "none above 4294967295"),
+        (["--jobs", 0], "'0' is no whole number of at least 1"),
+        (["--vary", "model.temperature", -1, "-2e-3", "--reference", "x"], "temperature -1; as configured, temp"),
+        (["--run_dir", "../tiny.yaml"], "../tiny.yaml is a file, no folder: choose another --run_dir"),
+        (["--run_dir", "../tiny.yaml/deeper"], "../tiny.yaml is a file, no folder"),
         (["--reference", "xclr"], "compare: no row 'xclr': there is as configured"),
     ],
 )
@@ -85,6 +107,26 @@ def test_what_is_refused_before_the_first_run(cli, comparison: list[object], opt
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
     assert not Path("table").exists()
+
+
+def test_ctrl_c_is_a_line(cli, comparison: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> Iterator[tuple[Planned, None]]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(runs, "make_all", interrupted)
+    outcome = cli(*comparison, "--seeds", 0, "--no_control")
+    assert outcome.status == 130
+    assert outcome.err == "xclr_lightning: stopped; the same command goes on\n"
+
+
+def test_a_fit_that_is_told_to_end_is_not_complete(cli, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: list[str]) -> None:
+        raise SIGTERMException
+
+    monkeypatch.setattr(lightning_cli, "run", ended)
+    outcome = cli("fit", "--config", config)
+    assert (outcome.status, outcome.err) == (143, "xclr_lightning: stopped by SIGTERM\n")
 
 
 def test_rows_are_all_combinations() -> None:

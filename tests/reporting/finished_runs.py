@@ -11,7 +11,13 @@ from xclr_lightning.callbacks.imagenet9 import VARIANTS
 
 
 def write_run(
-    folder: Path, seed: int, top1: float, objective: str = "XCLR", share: float = 1.0, record: str | None = None
+    folder: Path,
+    seed: int,
+    top1: float,
+    objective: str = "XCLR",
+    share: float = 1.0,
+    record: str | None = None,
+    **settings: Any,
 ) -> dict[str, float]:
     """A run with kNN at three k and ImageNet-9, evaluated at epochs 2 and 4; returns its metrics."""
     folder.mkdir(parents=True)
@@ -22,6 +28,7 @@ def write_run(
         "seed_everything": seed,
         "model": {"class_path": f"xclr_lightning.objectives.{objective}", "init_args": {"temperature": 0.1}},
         "data": {"class_path": "GraphDataModule", "init_args": {"train_share": share}},
+        **settings,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "metrics.json").write_text(json.dumps(metrics))

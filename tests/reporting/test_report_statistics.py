@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from xclr_lightning.reporting import paired, spread
+from xclr_lightning.reporting.statistics import paired, spread
 
 
 def test_spread_is_of_the_sample():

@@ -2,20 +2,22 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from xclr_lightning.comparison.children import Children, problem, refuse_busy
+from xclr_lightning.comparison.places import check_folder, check_settings
 from xclr_lightning.errors import UserError
 
 # In a run's folder: what it was started with; there from the start, with its time once it is complete.
 RECORD = "comparison.json"
+LOG = "log.txt"
 
 
 @dataclass(frozen=True)
@@ -27,45 +29,44 @@ class Planned:
         seed: Of everything that is random.
         folder: Where it is written.
         arguments: Of ``fit``, without seed and folder.
+        settings: The whole config that they come to, as ``config.yaml`` will have it.
     """
 
     name: str
     seed: int
     folder: Path
     arguments: tuple[str, ...]
+    settings: dict[str, Any]
 
     def check(self) -> None:
-        """Refuse a folder with a run by other settings.
+        """Refuse a folder with a run by other settings, or one that still runs.
 
         Raises:
-            UserError: There is one.
+            UserError: There is one, or there can be no folder.
         """
-        known = read_record(self.folder)
-        if known and known["arguments"] != list(self.arguments):
-            changed = " ".join(sorted(set(known["arguments"]) ^ set(self.arguments))) or "in another order"
-            raise UserError(
-                f"{self.folder} has a run by other settings ({changed}): choose another --run_dir, or remove it"
-            )
+        check_folder(self.folder, "--run_dir")
+        refuse_busy(self.folder)
+        check_settings(self.folder, self.settings)
 
     @property
     def complete(self) -> bool:
         """Whether it was made before."""
         return "seconds" in read_record(self.folder)
 
-    def make(self, slot: int, jobs: int) -> str | None:
+    def make(self, children: Children, slot: int, jobs: int) -> str | None:
         """Train, or go on where it stopped; what is printed goes to ``log.txt``. Returns what went wrong, in a line."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._record()
         command = [sys.executable, "-m", "xclr_lightning", "fit", *self.arguments]
         command += [f"--seed_everything={self.seed}", f"--run_dir={self.folder}"]
-        start = time.monotonic()
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
-            done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=_environment(slot, jobs))
-        if done.returncode:
-            lines = (self.folder / "log.txt").read_text(encoding="utf-8").strip().splitlines()
-            return lines[-1] if lines else f"exit status {done.returncode}"
-        self._record(seconds=round(time.monotonic() - start, 1))
-        return None
+        spent, start = _spent(self.folder), time.monotonic()
+        with (self.folder / LOG).open("ab") as log:
+            before = log.tell()
+            self._record(spent=spent, began=time.time())
+            status = children.run(command, self.folder, log, _environment(slot, jobs))
+        printed = (self.folder / LOG).read_bytes()[before:].decode(errors="replace")
+        if status == 0:
+            self._record(seconds=round(spent + time.monotonic() - start, 1))
+        return problem(status, printed)
 
     def _record(self, **more: float) -> None:
         draft = self.folder / f".{RECORD}"
@@ -77,13 +78,16 @@ class Planned:
 def read_record(folder: Path) -> dict[str, Any]:
     """What a run of a comparison was started with, and how long it took if it is complete; nothing for other runs."""
     try:
-        return json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text())
     except (OSError, ValueError):
         return {}
+    return record if isinstance(record, dict) else {}
 
 
-def make_all(runs: Sequence[Planned], jobs: int) -> Iterator[tuple[Planned, str | None]]:
+def make_all(runs: Sequence[Planned], jobs: int) -> Generator[tuple[Planned, str | None], None, None]:
     """Make runs, ``jobs`` at a time, and give each back as it ends, with what went wrong in it.
+
+    What runs is ended when the iterator is closed before its end.
 
     Args:
         runs: Those that are not complete.
@@ -92,11 +96,14 @@ def make_all(runs: Sequence[Planned], jobs: int) -> Iterator[tuple[Planned, str 
     slots: SimpleQueue[int] = SimpleQueue()
     for slot in range(jobs):
         slots.put(slot)
+    children = Children()
 
     def make(run: Planned) -> str | None:
         slot = slots.get()
         try:
-            return run.make(slot, jobs)
+            return run.make(children, slot, jobs)
+        except UserError as error:
+            return str(error)
         finally:
             slots.put(slot)
 
@@ -106,8 +113,17 @@ def make_all(runs: Sequence[Planned], jobs: int) -> Iterator[tuple[Planned, str 
             for future in as_completed(started):
                 yield started[future], future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what runs has had the same interrupt
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.stop()
             raise
+
+
+def _spent(folder: Path) -> float:
+    """Seconds that earlier starts of an incomplete run took, as far as its log goes."""
+    record = read_record(folder)
+    if "began" not in record or not (folder / LOG).is_file():
+        return 0.0
+    return float(record["spent"] + max(0.0, (folder / LOG).stat().st_mtime - record["began"]))
 
 
 def _environment(slot: int, jobs: int) -> dict[str, str]:

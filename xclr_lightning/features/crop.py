@@ -1,6 +1,5 @@
 """How pictures are cropped for a model that comes by name: as its run evaluated it, or as timm recommends."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ from xclr_lightning.data.views import EvalView, View
 from xclr_lightning.errors import UserError
 from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.objectives.pretrained import Pretrained
-
-CONFIG = re.compile(r"config(?:-(\d+))?\.yaml")
+from xclr_lightning.run_config import run_configs
 
 
 def run_config(checkpoint: str | Path) -> Path | None:
     """The last config of the run that a checkpoint lies in, as ``RUN/checkpoints/last.ckpt``; None outside of runs."""
-    found = {int(name[1] or 1): file for file, name in _configs(Path(checkpoint).expanduser().absolute().parents[1])}
-    return found[max(found)] if found else None
+    found = run_configs(Path(checkpoint).expanduser().absolute().parents[1])
+    return found[-1] if found else None
 
 
 def eval_crop(name: str, module: BackboneModule) -> tuple[View, str]:
@@ -50,11 +48,6 @@ def eval_crop(name: str, module: BackboneModule) -> tuple[View, str]:
     except (ArgumentError, AttributeError, KeyError, TypeError, UnicodeError, ValueError, yaml.YAMLError) as error:
         reason = (str(error) or repr(error)).splitlines()[0]
         raise UserError(f"{config}: its data.eval_view cannot be read: {reason}; give --size and --resize") from error
-
-
-def _configs(folder: Path) -> list[tuple[Path, re.Match[str]]]:
-    named = ((file, CONFIG.fullmatch(file.name)) for file in folder.glob("config*.yaml"))
-    return [(file, match) for file, match in named if match]
 
 
 def _made(section: dict[str, Any]) -> View:

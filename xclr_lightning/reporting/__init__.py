@@ -1,20 +1,7 @@
 """Tables and figures of finished runs."""
 
-from xclr_lightning.reporting.groups import Group, group_runs
-from xclr_lightning.reporting.run import Run, find_runs
-from xclr_lightning.reporting.statistics import Paired, Spread, paired, spread
-from xclr_lightning.reporting.tables import columns, difference_table, result_table
+from xclr_lightning.reporting.groups import group_runs, named
+from xclr_lightning.reporting.report import write_report
+from xclr_lightning.reporting.run import find_runs
 
-__all__ = [
-    "Group",
-    "Paired",
-    "Run",
-    "Spread",
-    "columns",
-    "difference_table",
-    "find_runs",
-    "group_runs",
-    "paired",
-    "result_table",
-    "spread",
-]
+__all__ = ["find_runs", "group_runs", "named", "write_report"]

@@ -60,11 +60,12 @@ def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) 
         shown: Names of the numbers, and whether they are shares.
     """
     short = setting.rpartition(".")[2]
+    dotted = "." + setting.replace(".init_args", "")
     panels = {}
     for metric in shown:
         lines: dict[str, dict[float, Spread]] = {}
         for group in groups:
-            line = ", ".join(part for part in group.name.split(", ") if not part.startswith(f"{short} "))
+            line = ", ".join(part for part in group.name.split(", ") if not dotted.endswith(f".{part.split(' ')[0]}"))
             lines.setdefault(line, {})[float(group.settings[setting])] = group.spread(metric)
         panels[metric] = list(lines.items())
     return _panels(panels, shown, short.replace("_", " "))

@@ -1,16 +1,20 @@
 """Runs that differ in nothing but their seed."""
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.reporting.run import Run
 from xclr_lightning.reporting.statistics import Paired, Spread, paired, spread
+from xclr_lightning.run_config import flat, short_names
 
 # What runs of one setting may differ in.
-_OWN = ("seed_everything", "run_dir", "ckpt_path", "data.init_args.graph.init_args.seed")
+_OWN = ("seed_everything", "run_dir", "data.init_args.graph.init_args.seed")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,24 @@ class Group:
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Put runs together that differ in their seed alone, in the order in which they come.
 
-    A group is called what its comparison calls it, else by the settings in which groups differ.
+    A group is called what its comparison calls it, else by the settings in which groups differ. Of two runs by one
+    setting and seed the newer one counts, which is said.
     """
-    members: dict[str, list[Run]] = {}
+    members: dict[str, dict[int, Run]] = {}
     settings: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        flat = {key: value for key, value in _flat(run.config) if key not in _OWN}
-        key = run.name or json.dumps(flat, sort_keys=True, default=str)
-        members.setdefault(key, []).append(run)
-        settings[key] = flat
-    told = varying(list(settings.values()))
+    for run in sorted(runs, key=lambda run: run.ended):
+        one = _settings(run)
+        key = json.dumps([run.name, one], sort_keys=True, default=str)
+        if older := members.setdefault(key, {}).pop(run.seed, None):
+            log.warning("%s is left out: %s has the same settings and seed, and is newer", older.folder, run.folder)
+        members[key][run.seed] = run
+        settings[key] = one
+    places = {run.folder: place for place, run in enumerate(runs)}
+    keys = sorted(members, key=lambda key: min(places[run.folder] for run in members[key].values()))
+    names = _names([next(iter(members[key].values())).name for key in keys], [settings[key] for key in keys])
     return [
-        Group(group[0].name or _described(settings[key], told), sorted(group, key=lambda run: run.seed), settings[key])
-        for key, group in members.items()
+        Group(name, [run for _, run in sorted(members[key].items())], settings[key])
+        for name, key in zip(names, keys, strict=True)
     ]
 
 
@@ -77,21 +86,19 @@ def varying(settings: Sequence[dict[str, Any]]) -> list[str]:
     return [key for key in keys if len({json.dumps(each.get(key), default=str) for each in settings}) > 1]
 
 
-def _described(settings: dict[str, Any], told: Sequence[str]) -> str:
-    """``XCLR, lr 0.1``."""
-    objective = str(settings.get("model.class_path", "run")).rpartition(".")[2]
-    rest = [key for key in told if key in settings and key != "model.class_path"]
-    return ", ".join([objective, *(f"{_short(key)} {settings[key]}" for key in rest)])
+def _settings(run: Run) -> dict[str, Any]:
+    # Whether weights came from elsewhere is a setting; from where is not, as that goes with the seed.
+    origin = "of another run" if run.origin else None
+    return {key: value for key, value in flat(run.config).items() if key not in _OWN} | {"ckpt_path": origin}
 
 
-def _short(key: str) -> str:
-    """``model.init_args.lr`` → ``lr``."""
-    return key.rpartition(".")[2]
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for name, item in value.items():
-            yield from _flat(item, f"{prefix}.{name}" if prefix else str(name))
-    else:
-        yield prefix, value
+def _names(given: Sequence[str | None], settings: Sequence[dict[str, Any]]) -> list[str]:
+    """A name a group: its comparison's, with what tells it from others of that name, or else what tells it from all."""
+    found = []
+    for name, own in zip(given, settings, strict=True):
+        told = varying([other for known, other in zip(given, settings, strict=True) if name in (None, known)])
+        objective = str(own.get("model.class_path", "run")).rpartition(".")[2]
+        short = short_names(told)
+        rest = [key for key in told if own.get(key) is not None and (name or key != "model.class_path")]
+        found.append(", ".join([name or objective, *(f"{short[key]} {own[key]}" for key in rest)]))
+    return found

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from xclr_lightning.reporting.figures import by_row, over_epochs, over_k, over_s
 from xclr_lightning.reporting.groups import Group, varying
 from xclr_lightning.reporting.run import Run
 from xclr_lightning.reporting.tables import columns, difference_table, result_table
+from xclr_lightning.run_config import short_names
+
+# What stands in a table's place.
+NOTHING = "These runs have no numbers of an evaluation: switch one on, such as knn, and train or `test` again.\n"
 
 
 def write_report(
@@ -31,13 +36,15 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     measured = {name: percent for group in groups for run in group.runs for name, percent in run.measured().items()}
     shown = columns(measured)
-    tables = result_table(groups, shown)
-    if reference is not None and len(groups) > 1:
+    tables = result_table(groups, shown) if shown else NOTHING
+    if shown and reference is not None and len(groups) > 1:
         tables += "\n" + difference_table(groups, reference, shown)
+    _remove_figures(folder)
     drawn = _draw(folder, groups, measured, shown)
     (folder / "report.md").write_text("\n".join(_page(folder, groups, title, command, tables, drawn)), encoding="utf-8")
     facts = {
         "command": command,
+        "figures": drawn,
         "rows": [_facts(folder, group, reference, measured) for group in groups],
     }
     (folder / "report.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -54,19 +61,25 @@ def _draw(folder: Path, groups: Sequence[Group], measured: dict[str, bool], show
         "k": ("kNN over k", over_k(groups, measured)),
         "robustness": ("Backgrounds (ImageNet-9)", robustness(groups)),
     }
-    for setting in varying([group.settings for group in groups]):
+    for setting, short in short_names(varying([group.settings for group in groups])).items():
         members = [group for group in groups if _is_number(group.settings.get(setting))]
         if len({group.settings[setting] for group in members}) > 1:
-            short = setting.rpartition(".")[2]
             figures[f"over_{short}"] = (f"Over {short}", over_setting(setting, members, shares))
     drawn = {}
     for name, (title, figure) in figures.items():
-        file = folder / f"{name}.png"
-        file.unlink(missing_ok=True)
         if figure is not None:
+            file = folder / f"{name}.png"
             figure.savefig(file, dpi=110)
             drawn[file.name] = title
     return drawn
+
+
+def _remove_figures(folder: Path) -> None:
+    """Remove those of an earlier report."""
+    with suppress(OSError, ValueError, KeyError, TypeError):  # there is none, or it is not ours
+        for name in json.loads((folder / "report.json").read_text(encoding="utf-8"))["figures"]:
+            if Path(name).name == name and name.endswith(".png"):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _page(

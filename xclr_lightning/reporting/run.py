@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,10 @@ import yaml
 
 from xclr_lightning.comparison.runs import read_record
 from xclr_lightning.errors import UserError
+from xclr_lightning.run_config import run_configs
+
+# Accuracies that an objective logs by itself, without an evaluation: LinearProbe's.
+_ACCURACY = re.compile(r"(?!train/).+/top[15]")
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,22 @@ class Run:
     metrics: dict[str, float]
     protocols: dict[str, dict[str, Any]]
 
-    @property
+    @cached_property
+    def origin(self) -> Path | None:
+        """The checkpoint of another run that it started from; None for one that started, or went on, by itself."""
+        checkpoint = self.config.get("ckpt_path")
+        if not checkpoint:
+            return None
+        path = Path(checkpoint).expanduser()
+        return None if self.folder.resolve() in path.resolve().parents else path
+
+    @cached_property
     def seed(self) -> int:
-        """Of everything that is random."""
-        return int(self.config.get("seed_everything") or 0)
+        """Of everything that is random; of a run that started from another's checkpoint, the other's."""
+        config = self.config
+        if self.origin and (configs := run_configs(self.origin.absolute().parent.parent)):
+            config = _config(configs[-1])
+        return int(config.get("seed_everything") or 0)
 
     @property
     def name(self) -> str | None:
@@ -41,19 +58,42 @@ class Run:
         name = read_record(self.folder).get("name")
         return None if name is None else str(name)
 
+    @property
+    def ended(self) -> float:
+        """When it last wrote numbers, in seconds since 1970."""
+        return (self.folder / "metrics.json").stat().st_mtime
+
     @cached_property
     def history(self) -> list[dict[str, float]]:
-        """Metrics by epoch, with ``epoch`` and ``step``; an evaluation's number is there where it was measured."""
+        """Metrics by epoch, with ``epoch`` and ``step``; an evaluation's number is there where it was measured.
+
+        Raises:
+            UserError: It cannot be read.
+        """
         file = self.folder / "metrics.csv"
         if not file.is_file():
             return []
-        with file.open(newline="") as opened:
-            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(opened)]
-        return sorted(rows, key=lambda row: row["step"])
+        try:
+            with file.open(newline="") as opened:
+                rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(opened)]
+            return sorted(rows, key=lambda row: (row["step"], row["epoch"]))
+        except (KeyError, OSError, TypeError, ValueError, csv.Error) as error:
+            raise UserError(f"{self.folder}: metrics.csv is not as a run writes it: {_line(error)}") from error
+
+    @property
+    def unfinished(self) -> str | None:
+        """How far it trained, if not to its end, such as ``epoch 24 of 400``."""
+        trainer = self.config.get("trainer") or {}
+        epochs, steps = trainer.get("max_epochs") or -1, trainer.get("max_steps") or -1
+        trained = [row for row in self.history if any(name.startswith("train/") for name in row)]
+        if not trained or 0 < steps <= trained[-1]["step"] or trained[-1]["epoch"] + 1 >= epochs:
+            return None
+        return f"epoch {trained[-1]['epoch'] + 1:g} of {epochs}"
 
     def measured(self) -> dict[str, bool]:
-        """Names of the evaluations' numbers, and whether each is a share to be shown in percent."""
-        return {name: bool(p.get("percent")) for p in self.protocols.values() for name in p["logged"]}
+        """Names of the numbers that it is judged by, and whether each is a share to be shown in percent."""
+        found = {name: bool(p.get("percent")) for p in self.protocols.values() for name in p["logged"]}
+        return {name: True for name in self.metrics if _ACCURACY.fullmatch(name)} | found
 
 
 def find_runs(places: Iterable[str | Path]) -> list[Run]:
@@ -75,14 +115,33 @@ def find_runs(places: Iterable[str | Path]) -> list[Run]:
 
 
 def _read(folder: Path) -> Run:
-    newest = max(folder.glob("config*.yaml"), key=lambda file: file.stat().st_mtime_ns)
+    protocol = folder / "protocol.json"
+    metrics = _mapping(folder / "metrics.json", json.loads)
+    protocols = _mapping(protocol, json.loads) if protocol.is_file() else {}
+    if wrong := [name for name, value in metrics.items() if not isinstance(value, int | float)]:
+        raise UserError(f"{folder} cannot be read as a run: metrics.json has {wrong[0]}, which is no number")
+    for name, one in protocols.items():
+        if not (isinstance(one, dict) and isinstance(one.get("logged"), list)):
+            raise UserError(f"{folder} cannot be read as a run: protocol.json does not say what {name} logged")
+    return Run(folder, _config(run_configs(folder)[-1]), metrics, protocols)
+
+
+def _config(file: Path) -> dict[str, Any]:
+    config = _mapping(file, yaml.safe_load)
+    if not isinstance(config.get("seed_everything"), int | None) or not isinstance(config.get("trainer"), dict | None):
+        raise UserError(f"{file.parent} cannot be read as a run: {file.name} is no config of one")
+    return config
+
+
+def _mapping(file: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     try:
-        protocol = folder / "protocol.json"
-        return Run(
-            folder,
-            yaml.safe_load(newest.read_text()),
-            json.loads((folder / "metrics.json").read_text()),
-            json.loads(protocol.read_text()) if protocol.is_file() else {},
-        )
+        found = parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{folder} cannot be read as a run: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file.parent} cannot be read as a run: {file.name}: {_line(error)}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{file.parent} cannot be read as a run: {file.name} has no names with values")
+    return found
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from xclr_lightning.reporting.groups import Group
+from xclr_lightning.reporting.run import Run
 
 # Of kNN, whose numbers over k have a figure of their own, tables show this k or the next smaller one.
 K_SHOWN = 20
@@ -42,11 +43,11 @@ def columns(measured: dict[str, bool]) -> dict[str, bool]:
 
 
 def result_table(groups: Sequence[Group], shown: dict[str, bool]) -> str:
-    """Mean ± standard deviation over seeds; accuracies in percent."""
+    """Mean ± standard deviation over seeds; accuracies in percent. A seed says so that was not trained to its end."""
     lines = [["", *shown, "seeds"]]
     for group in groups:
         cells = [_cell(group.spread(metric).text(percent)) for metric, percent in shown.items()]
-        lines.append([group.name, *cells, " ".join(str(run.seed) for run in group.runs)])
+        lines.append([group.name, *cells, " ".join(_seed(run) for run in group.runs)])
     return markdown(lines)
 
 
@@ -74,6 +75,10 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in [head]) + (
         "|" + "---|" * len(head) + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in body)
     )
+
+
+def _seed(run: Run) -> str:
+    return f"{run.seed} ({run.unfinished})" if run.unfinished else str(run.seed)
 
 
 def _cell(text: str) -> str:

@@ -1,0 +1,68 @@
+"""Rows of a comparison: their names and folders, and which one others are compared with."""
+
+from pathlib import Path
+
+import pytest
+
+from xclr_lightning.comparison.checked import Checked, reference_of
+from xclr_lightning.comparison.grid import Row, rows
+from xclr_lightning.errors import UserError
+from xclr_lightning.objectives import XCLR, SimCLR, SupCon
+
+
+class Sharpened(XCLR):
+    """An objective of a user's own."""
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.graph.template", ["a {}", "a, {}!", "a-{}"]),
+        ("knn.k", ["[1, 3]", "[1,3]", "1-3", "1-3-", "-1-3"]),
+        ("data.train", ["/" + "x" * 300, "/" + "x" * 301]),
+    ],
+)
+def test_each_row_has_a_folder(tmp_path: Path, key: str, values: list[str]) -> None:
+    folders = {row.folder(tmp_path, 0) for row in rows(["xclr"], [(key, values)])}
+    assert len(folders) == len(values)
+    for folder in folders:
+        folder.mkdir(parents=True)
+
+
+def test_plain_names_are_plain_folders() -> None:
+    names = {
+        "xclr-captions-permuted": Row("xclr", (), (), control=True),
+        "xclr-train_share-0.1": Row("xclr", (("data.train_share", "0.1"),), ()),
+        "as-configured-lr-1e-3-overfit": Row("as configured", (("model.lr", "1e-3"), ("config", "debug/overfit")), ()),
+        "mine.Nearest": Row("mine.Nearest", (), ()),
+    }
+    assert [row.folder(Path(), 3).as_posix() for row in names.values()] == [f"{name}/seed-3" for name in names]
+
+
+def test_names_tell_rows_apart(tmp_path: Path) -> None:
+    assert [row.name for row in rows(["mine.A", "mine.B", "xclr.yaml"], [])] == ["mine.A", "mine.B", "xclr"]
+    for name in ("v1.5.yaml", "v1.6.yaml"):
+        (tmp_path / name).write_text("model: {lr: 0.1}\n")
+    laid = [row.name for row in rows(["xclr"], [("config", [str(tmp_path / "v1.5"), str(tmp_path / "v1.6.yaml")])])]
+    assert laid == ["xclr, v1.5", "xclr, v1.6"]
+    (row,) = rows(["xclr"], [("model.lr", ["0.1"]), ("linear_probe.lr", ["0.2"])])
+    assert row.name == "xclr, model.lr 0.1, linear_probe.lr 0.2"
+    with pytest.raises(UserError, match=r"'mine\.A' is there twice"):
+        rows(["mine.A", "mine.A"], [])
+
+
+@pytest.mark.parametrize(
+    ("objectives", "reference"),
+    [
+        ({"base": SimCLR, "own": Sharpened, "paper": XCLR}, "paper"),
+        ({"base": SimCLR, "own": Sharpened}, "own"),
+        ({"base": SimCLR, "other": SupCon}, "base"),
+    ],
+)
+def test_the_reference_is_x_clr_by_class(objectives: dict[str, type], reference: str) -> None:
+    known = [
+        Checked(Row(name, (), (), control), {"model": {"class_path": f"{one.__module__}.{one.__name__}"}})
+        for name, one in objectives.items()
+        for control in (False, True)
+    ]
+    assert reference_of(known) == reference
