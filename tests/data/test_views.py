@@ -126,13 +126,20 @@ def test_an_ordinary_jpeg_is_decoded_whole(make_picture):
     assert torch.equal(views, seeded(1, image.convert("RGB"), RandomCropView(224)))
 
 
-@pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (40, 33), (1000, 10)])
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (40, 33), (1000, 10), (33, 32), (101, 67)])
 def test_evaluation_view_is_the_centre(size, make_picture):
     image = make_picture(*size)
     view = EvalView(size=28, resize=32)(image)
     steps = [v2.Resize(32, v2.InterpolationMode.BICUBIC), v2.CenterCrop(28), v2.PILToTensor()]
     assert (view.shape, view.dtype) == ((3, 28, 28), torch.uint8)
     assert torch.equal(view, v2.Compose(steps)(image))
+
+
+@pytest.mark.parametrize("size", [(20, 31), (31, 20), (28, 12), (29, 29)])
+def test_evaluation_view_of_a_small_picture_has_a_border(size, make_picture):
+    image = make_picture(*size)
+    expected = v2.Compose([v2.CenterCrop(28), v2.PILToTensor()])(image)
+    assert torch.equal(EvalView(size=28, resize=None)(image), expected)
 
 
 def test_evaluation_view_of_a_large_jpeg_is_exact(make_picture):

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
+from torchvision.transforms.functional import center_crop, pil_to_tensor
 
 from xclr_lightning.data.crop import Box, random_box, resized_crop, turned_crop
 from xclr_lightning.data.decode import pixels, rgb
@@ -107,20 +108,28 @@ class RandomCropView(View):
 
 
 class EvalView(View):
-    """The evaluation crop: the shorter side to ``resize`` (bicubic), then the centre.
+    """The evaluation crop: the shorter side to ``resize`` (bicubic), then the centre, to the pixel as torchvision has it.
 
     Args:
-        size: Side of the view, in pixels.
+        size: Side of the view, in pixels; smaller pictures get a black border.
         resize: Length of the shorter side before the crop; None leaves pictures of the right size as they are.
     """
 
     def __init__(self, size: int = 224, resize: int | None = 256) -> None:
         self.size, self.resize = size, resize
-        steps = [] if resize is None else [v2.Resize(resize, v2.InterpolationMode.BICUBIC)]
-        self._transform = v2.Compose([*steps, v2.CenterCrop(size), v2.PILToTensor()])
 
     def __call__(self, image: Image.Image) -> Tensor:
-        return self._transform(image)
+        if self.resize is not None:
+            scale = min(image.size)
+            width, height = (self.resize * side // scale for side in image.size)
+            if (width, height) != image.size:
+                image = image.resize((width, height), Image.Resampling.BICUBIC)
+        left, top = (round((side - self.size) / 2) for side in image.size)
+        if left or top or image.size != (self.size, self.size):
+            if min(image.size) < self.size:
+                return pil_to_tensor(center_crop(image, [self.size, self.size]))
+            image = image.crop((left, top, left + self.size, top + self.size))
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 class TransformView(View):
