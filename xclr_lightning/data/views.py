@@ -108,7 +108,7 @@ class RandomCropView(View):
 
 
 class EvalView(View):
-    """The evaluation crop: the shorter side to ``resize`` (bicubic), then the centre, to the pixel as torchvision has it.
+    """The evaluation crop: the shorter side to ``resize`` (bicubic), then the centre, to the pixel as torchvision does.
 
     Args:
         size: Side of the view, in pixels; smaller pictures get a black border.

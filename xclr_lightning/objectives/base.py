@@ -151,5 +151,8 @@ class BackboneModule(LightningModule):
         return loss, features
 
     def _features(self, backbone: nn.Module, images: Tensor) -> Tensor:
-        pixels = images / 255 if images.dtype == torch.uint8 else images
-        return backbone(((pixels - self.mean) / self.std).to(self.mean.dtype))
+        # In place: fresh memory would cost more than the arithmetic.
+        pixels = images.to(torch.promote_types(self.mean.dtype, torch.float32), copy=True)
+        if images.dtype == torch.uint8:
+            pixels.div_(255)
+        return backbone(pixels.sub_(self.mean).div_(self.std).to(self.mean.dtype))
