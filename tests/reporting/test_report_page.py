@@ -65,6 +65,7 @@ def test_figures_show_the_numbers(runs: Path) -> None:
     lines = over_setting("data.init_args.train_share", groups, shown).axes[0].containers
     assert [line.get_label() for line in lines] == ["SimCLR", "XCLR"]
     assert lines[0].lines[0].get_xdata().tolist() == [0.1, 1.0]
+    assert over_setting("data.init_args.train_share", groups[::3], shown) is None  # of two objectives, one value each
     widths = [bar.get_width() for bar in by_row(whole, shown).axes[0].patches]
     assert widths == [pytest.approx(33), pytest.approx(55)]
     heights = [bar.get_height() for bar in robustness(whole).axes[0].patches]

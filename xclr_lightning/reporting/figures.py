@@ -54,6 +54,8 @@ def over_k(groups: Sequence[Group], measured: dict[str, bool]) -> Figure | None:
 def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
     """Numbers over a numeric setting, a panel each; groups that differ in nothing else are a line.
 
+    None where no two groups do: the setting then is but one of several that tell groups apart.
+
     Args:
         setting: Its place in a config, such as ``data.init_args.train_share``.
         groups: Those in which it is a number.
@@ -67,7 +69,8 @@ def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) 
         for group in groups:
             line = ", ".join(part for part in group.name.split(", ") if not dotted.endswith(f".{part.split(' ')[0]}"))
             lines.setdefault(line, {})[float(group.settings[setting])] = group.spread(metric)
-        panels[metric] = list(lines.items())
+        if any(len(points) > 1 for points in lines.values()):
+            panels[metric] = list(lines.items())
     return _panels(panels, shown, short.replace("_", " "))
 
 
