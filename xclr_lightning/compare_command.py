@@ -43,7 +43,7 @@ def compare(arguments: list[str]) -> None:
     varied = [(key.removeprefix("--"), values) for key, *values in given.vary]
     if empty := next((key for key, values in varied if not values), None):
         raise UserError(f"compare: --vary {empty} wants values, such as --vary model.temperature 0.1 0.2")
-    from xclr_lightning.comparison.checked import checked, reference_of
+    from xclr_lightning.comparison.checked import checked, reference_of, references_of
     from xclr_lightning.comparison.grid import rows, split_configs
     from xclr_lightning.comparison.places import check_folder
 
@@ -70,7 +70,9 @@ def compare(arguments: list[str]) -> None:
     shipped = {str(file): name for name, file in shipped_configs().items()}
     command = f"python -m xclr_lightning compare {shlex.join(shipped.get(one, one) for one in arguments)}"
     print()
-    print(write_report(root / "report", groups, named(groups, reference), f"Comparison {root.name}", command))
+    told = dict.fromkeys(names, reference) if given.reference else references_of(table, reference)
+    references = {name: named(groups, other) for name, other in told.items()}
+    print(write_report(root / "report", groups, references, f"Comparison {root.name}", command))
     print(f"report: {(root / 'report' / 'report.md').absolute()}")
 
 

@@ -26,5 +26,5 @@ def report(arguments: list[str]) -> None:
     check_folder(output, "--output")
     groups = group_runs(find_runs(given.runs))
     reference = named(groups, given.reference) if given.reference else None
-    print(write_report(output, groups, reference))
+    print(write_report(output, groups, {group.name: reference for group in groups} if reference else {}))
     print(f"report: {output.absolute() / 'report.md'}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xclr_lightning.comparison.checked import Checked, reference_of
+from xclr_lightning.comparison.checked import Checked, reference_of, references_of
 from xclr_lightning.comparison.grid import Row, rows
 from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import XCLR, SimCLR, SupCon
@@ -66,3 +66,21 @@ def test_the_reference_is_x_clr_by_class(objectives: dict[str, type], reference:
         for control in (False, True)
     ]
     assert reference_of(known) == reference
+
+
+def test_rows_are_compared_with_x_clr_of_the_same_settings() -> None:
+    varied = [(("data.train_share", share),) for share in ("0.1", "1.0")]
+    known = [
+        Checked(Row(one.__name__, share, (), control), {"model": {"class_path": f"{one.__module__}.{one.__name__}"}})
+        for share in varied
+        for one, control in ((SimCLR, False), (XCLR, False), (XCLR, True))
+    ]
+    assert references_of(known, "XCLR, train_share 0.1") == {
+        "SimCLR, train_share 0.1": "XCLR, train_share 0.1",
+        "XCLR, train_share 0.1": "XCLR, train_share 0.1",
+        "XCLR, train_share 0.1, captions permuted": "XCLR, train_share 0.1",
+        "SimCLR, train_share 1.0": "XCLR, train_share 1.0",
+        "XCLR, train_share 1.0": "XCLR, train_share 0.1",
+        "XCLR, train_share 1.0, captions permuted": "XCLR, train_share 1.0",
+    }
+    assert set(references_of(known[:1], "SimCLR, train_share 0.1").values()) == {"SimCLR, train_share 0.1"}

@@ -11,7 +11,7 @@ from finished_runs import write_run
 from xclr_lightning.cli import main
 from xclr_lightning.reporting import find_runs, group_runs, write_report
 from xclr_lightning.reporting.figures import by_row, over_epochs, over_k, over_setting, robustness
-from xclr_lightning.reporting.tables import columns
+from xclr_lightning.reporting.tables import columns, difference_table
 
 TOP1 = {"XCLR": (0.50, 0.55, 0.60), "SimCLR": (0.30, 0.36, 0.33)}
 
@@ -73,6 +73,17 @@ def test_figures_show_the_numbers(runs: Path) -> None:
     assert max(heights) == pytest.approx(55)
 
 
+def test_each_row_can_have_a_reference_of_its_own(runs: Path) -> None:
+    groups = {group.name: group for group in group_runs(find_runs([runs]))}
+    small, whole = groups["XCLR, train_share 0.1"], groups["XCLR, train_share 1.0"]
+    references = {"SimCLR, train_share 0.1": small, "SimCLR, train_share 1.0": whole, small.name: small}
+    table = difference_table(list(groups.values()), references, {"knn/top1@20": True})
+    assert table.startswith("| difference | knn/top1@20 |")
+    assert "| SimCLR, train_share 0.1, less XCLR, train_share 0.1 | -2.2 ± 0.4" in table
+    assert "| SimCLR, train_share 1.0, less XCLR, train_share 1.0 | -22.0 ± 4.4" in table
+    assert table.count("less") == 2
+
+
 def test_nothing_to_draw(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 0, 0.5)
     for name in ("metrics.csv", "protocol.json"):
@@ -90,7 +101,7 @@ def test_runs_that_are_not_finished_say_so(tmp_path: Path) -> None:
         write_run(tmp_path / "runs" / str(seed), seed, 0.5, trainer=trainer, record="xclr")
     groups = group_runs(find_runs([tmp_path / "runs"]))
     assert [run.unfinished for group in groups for run in group.runs] == ["epoch 4 of 400", None, None, None]
-    assert "| 0 (epoch 4 of 400) |" in write_report(tmp_path / "report", groups)
+    assert "| 0 (epoch 4 of 400) |" in write_report(tmp_path / "report", groups, {})
     # An evaluation is not trained, and has one row without an epoch to speak of.
     (tmp_path / "runs" / "0" / "metrics.csv").write_text("epoch,step,knn/top1@20\n0,0,0.5\n")
     assert find_runs([tmp_path / "runs" / "0"])[0].unfinished is None
@@ -101,7 +112,7 @@ def test_a_linear_probe_has_accuracies_of_its_own(tmp_path: Path) -> None:
     metrics = {"train/top1": 0.9, "val/top1": 0.612, "val/top5": 0.834, "val/loss": 1.0}
     (tmp_path / "a" / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "a" / "protocol.json").unlink()
-    page = write_report(tmp_path / "report", group_runs(find_runs([tmp_path / "a"])))
+    page = write_report(tmp_path / "report", group_runs(find_runs([tmp_path / "a"])), {})
     assert page.splitlines()[0] == "|  | val/top1 | val/top5 | seeds |"
     assert "| XCLR | 61.2 | 83.4 | 0 |" in page
 
@@ -111,17 +122,17 @@ def test_runs_without_evaluations_have_no_table(tmp_path: Path) -> None:
         write_run(tmp_path / name, 0, 0.5, share=share)
         (tmp_path / name / "protocol.json").unlink()
     groups = group_runs(find_runs([tmp_path]))
-    page = write_report(tmp_path / "report", groups, groups[0])
+    page = write_report(tmp_path / "report", groups, {group.name: groups[0] for group in groups})
     assert page.startswith("These runs have no numbers of an evaluation")
     assert page.count("\n") == 1
 
 
 def test_figures_of_an_earlier_report_go_and_others_stay(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
-    write_report(out, group_runs(find_runs([runs])))
+    write_report(out, group_runs(find_runs([runs])), {})
     assert (out / "over_train_share.png").is_file()
     (out / "own.png").touch()
-    write_report(out, group_runs(find_runs([runs]))[:1])
+    write_report(out, group_runs(find_runs([runs]))[:1], {})
     assert {file.name for file in out.glob("*.png")} == {"own.png", "epochs.png", "k.png", "robustness.png"}
 
 
@@ -129,7 +140,7 @@ def test_settings_of_one_short_name_have_a_figure_each(tmp_path: Path) -> None:
     for number, (share, other) in enumerate([(0.1, 0.2), (0.3, 0.2), (0.3, 0.1)]):
         write_run(tmp_path / str(number), 0, 0.5, share=share, probe={"train_share": other})
     groups = group_runs(find_runs([tmp_path]))
-    write_report(tmp_path / "report", groups)
+    write_report(tmp_path / "report", groups, {})
     names = {file.name for file in (tmp_path / "report").glob("over_*.png")}
     assert names == {"over_data.train_share.png", "over_probe.train_share.png"}
     shown = columns(groups[0].runs[0].measured())

@@ -83,6 +83,24 @@ def control_of(known: Checked) -> Row | None:
     return replace(known.row, arguments=(*known.row.arguments, "--data.graph.shuffled=1.0"), control=True)
 
 
+def references_of(known: Sequence[Checked], default: str) -> dict[str, str]:
+    """What each row is compared with: X-CLR's row of the same varied settings if it is another one, else one row.
+
+    Args:
+        known: All rows.
+        default: Name of that one row.
+
+    Returns:
+        Name of a row → name of its reference.
+    """
+    found = {}
+    for one in known:
+        alike = [other for other in known if other.row.varied == one.row.varied]
+        name = reference_of(alike) if any(issubclass(other.objective, XCLR) for other in alike) else default
+        found[one.row.name] = default if name == one.row.name else name
+    return found
+
+
 def reference_of(known: Sequence[Checked]) -> str:
     """The name of X-CLR's row where there is one, else of a descendant of it, else of the first row."""
     related = [one for one in known if issubclass(one.objective, XCLR) and not one.row.control]

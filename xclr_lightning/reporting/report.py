@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -19,14 +19,14 @@ NOTHING = "These runs have no numbers of an evaluation: switch one on, such as k
 
 
 def write_report(
-    folder: Path, groups: Sequence[Group], reference: Group | None = None, title: str = "Report", command: str = ""
+    folder: Path, groups: Sequence[Group], references: Mapping[str, Group], title: str = "Report", command: str = ""
 ) -> str:
     """Write what runs have measured, each number with the folders that it comes from.
 
     Args:
         folder: Made where it is missing; an earlier report in it is replaced.
         groups: Rows of the table.
-        reference: The row that others are compared with.
+        references: The row that a row is compared with, by its name.
         title: Of the page.
         command: What made it, to be shown in it.
 
@@ -37,15 +37,15 @@ def write_report(
     measured = {name: percent for group in groups for run in group.runs for name, percent in run.measured().items()}
     shown = columns(measured)
     tables = result_table(groups, shown) if shown else NOTHING
-    if shown and reference is not None and len(groups) > 1:
-        tables += "\n" + difference_table(groups, reference, shown)
+    if shown and any(references.get(group.name, group) is not group for group in groups):
+        tables += "\n" + difference_table(groups, references, shown)
     _remove_figures(folder)
     drawn = _draw(folder, groups, measured, shown)
     (folder / "report.md").write_text("\n".join(_page(folder, groups, title, command, tables, drawn)), encoding="utf-8")
     facts = {
         "command": command,
         "figures": drawn,
-        "rows": [_facts(folder, group, reference, measured) for group in groups],
+        "rows": [_facts(folder, group, references.get(group.name, group), measured) for group in groups],
     }
     (folder / "report.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return tables
@@ -109,12 +109,12 @@ def _page(
     return [*lines, ""]
 
 
-def _facts(folder: Path, group: Group, reference: Group | None, measured: dict[str, bool]) -> dict[str, Any]:
+def _facts(folder: Path, group: Group, reference: Group, measured: dict[str, bool]) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": group.name, "metrics": {}}
     for metric in measured:
         found = asdict(group.spread(metric))
         found["runs"] = {_link(folder, run): run.metrics[metric] for run in group.runs if metric in run.metrics}
-        if reference is not None and reference is not group:
+        if reference is not group:
             found[f"less {reference.name}"] = asdict(group.against(reference, metric))
         facts["metrics"][metric] = found
     return facts

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xclr_lightning.reporting.groups import Group
 from xclr_lightning.reporting.run import Run
@@ -51,14 +51,21 @@ def result_table(groups: Sequence[Group], shown: dict[str, bool]) -> str:
     return markdown(lines)
 
 
-def difference_table(groups: Sequence[Group], reference: Group, shown: dict[str, bool]) -> str:
-    """Each group less the reference, over the seeds that both have, with the p of a paired t-test."""
-    lines = [[f"less {reference.name}", *shown]]
-    for group in groups:
-        if group is reference:
-            continue
-        found = [(group.against(reference, metric), percent) for metric, percent in shown.items()]
-        lines.append([group.name, *(_cell(f"{_signed(f.difference.text(percent))}{_p(f.p)}") for f, percent in found)])
+def difference_table(groups: Sequence[Group], references: Mapping[str, Group], shown: dict[str, bool]) -> str:
+    """Groups less their references, over the seeds that both have, with the p of a paired t-test.
+
+    Args:
+        groups: Rows of the table.
+        references: What a group is compared with, by its name; a group is not compared with itself.
+        shown: Names of the numbers, and whether they are shares.
+    """
+    pairs = [(group, references[group.name]) for group in groups if references.get(group.name, group) is not group]
+    one = len({other.name for _, other in pairs}) == 1
+    lines = [[f"less {pairs[0][1].name}" if one else "difference", *shown]]
+    for group, other in pairs:
+        found = [(group.against(other, metric), percent) for metric, percent in shown.items()]
+        cells = (_cell(f"{_signed(f.difference.text(percent))}{_p(f.p)}") for f, percent in found)
+        lines.append([group.name if one else f"{group.name}, less {other.name}", *cells])
     return markdown(lines)
 
 
