@@ -42,13 +42,13 @@ def evaluated(config: Path, pictures: Path, benchmarks: Path) -> Path:
     return config
 
 
-@pytest.mark.parametrize("half", ["false", "true"])
-def test_any_number_of_processes(cli, evaluated: Path, tmp_path: Path, half: str) -> None:
+@pytest.mark.parametrize(("several", "half"), [(2, "true"), (3, "false")])
+def test_any_number_of_processes(cli, evaluated: Path, tmp_path: Path, several: int, half: str) -> None:
     off = [f"--{name}.every_n_epochs=0" for name in GROUPS]
     assert cli("fit", "--config", evaluated, *off, "--run_dir", "trained").status == 0
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     found = []
-    for devices in (1, 2, 3):
+    for devices in (1, several):
         command = [sys.executable, "-m", "xclr_lightning", "validate", "--config", str(evaluated), "--run_dir"]
         command += [f"on-{devices}", f"--trainer.devices={devices}", f"--data.half_features={half}"]
         command += ["--ckpt_path", "trained/checkpoints/last.ckpt"]
@@ -62,4 +62,4 @@ def test_any_number_of_processes(cli, evaluated: Path, tmp_path: Path, half: str
     groups = {name.split("/")[0] for name in found[0]}
     assert groups >= {"knn", "few", "small", "probe", "small_probe", "shot", "imagenet9", "mit_states", "agreement"}
     assert "ranked/ndcg@10" in found[0]
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
