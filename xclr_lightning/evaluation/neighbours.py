@@ -90,9 +90,11 @@ def _score(bank: Bank, queries: Tensor, index: Tensor) -> Tensor:
     """Exact similarities of queries and the rows numbered in ``index``, packed. Shape: that of ``index``, int64."""
     exact = torch.empty_like(index, dtype=torch.float32)
     block = max(1, SCORED // (index.shape[1] * queries.shape[1] + 1))
+    # One piece of memory for all blocks: fresh pieces would cost more than the arithmetic.
+    room = queries.new_empty(block * index.shape[1], queries.shape[1], dtype=torch.float64)
     for rows in range(0, len(index), block):
         numbers = index[rows : rows + block]
-        found = bank[numbers.flatten()].double().unflatten(0, numbers.shape)
+        found = room[: numbers.numel()].copy_(bank[numbers.flatten()]).unflatten(0, numbers.shape)
         exact[rows : rows + block] = cosine(found @ queries[rows : rows + block].double()[:, :, None])[:, :, 0]
     return pack(exact, index)
 
