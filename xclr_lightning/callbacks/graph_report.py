@@ -1,12 +1,12 @@
 """What the graph asks for, said before the first step."""
 
 import logging
-import warnings
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from xclr_lightning.callbacks.figures import show
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.inspection import draw_report, headline, inspect_graph, plain_text, subject_in_use, warning
 
@@ -48,12 +48,10 @@ class GraphReport(Callback):
         print(headline(report), flush=True)
         if text := warning(report):
             log.warning("graph: %s", text)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # the figure's font lacks some scripts
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_text("graph/report", f"```\n{plain_text(report)}```", trainer.global_step)
-                    logger.experiment.add_figure("graph/report", draw_report(report), trainer.global_step)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_text("graph/report", f"```\n{plain_text(report)}```", trainer.global_step)
+        show(trainer, "graph/report", draw_report(report))
 
 
 def _caption_views(module: LightningModule) -> int:

@@ -2,13 +2,14 @@
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import features_of, projections
+from xclr_lightning.callbacks.figures import show
 from xclr_lightning.data.dataset import ViewsDataset
+from xclr_lightning.drawing import SCALE
 from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
 from xclr_lightning.graphs.inspection.naming import distinctive
 
@@ -60,9 +61,7 @@ class SimilarityFigure(Evaluation):
             figure = draw(
                 panels, self._names, related_groups(self._target, self.groups, min(self.size, len(self._names)))
             )
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_figure("graph/similarity", figure, trainer.global_step)
+            show(trainer, "graph/similarity", figure)
         return {"graph/spearman": spearman}
 
     def _choose(self, dataset: ViewsDataset) -> None:
@@ -105,7 +104,7 @@ def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> F
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, matrix) in zip(axes, panels.items(), strict=True):
         block = _standardised(matrix)[rows][:, rows]
-        image = axis.imshow(block.numpy(), cmap="cividis", vmin=-1, vmax=4)
+        image = axis.imshow(block.numpy(), cmap=SCALE, vmin=-1, vmax=4)
         others = block[~related].mean()
         axis.set_title(
             f"{title}\nsame caption {block[same].mean() - others:+.1f}, "

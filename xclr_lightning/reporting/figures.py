@@ -8,12 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xclr_lightning.callbacks.imagenet9 import VARIANTS
+from xclr_lightning.drawing import COLOURS, MARKERS, tidy
 from xclr_lightning.reporting.groups import Group
 from xclr_lightning.reporting.statistics import Spread, spread
 
-# Okabe and Ito's colours, which people with any kind of colour vision tell apart; their yellow is too light for lines.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 PANEL = (4.6, 3.6)  # inches
 MOST_PANELS = 4
 
@@ -88,9 +86,7 @@ def by_row(groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
         errors = [0 if math.isnan(one.deviation) else scale * one.deviation for one in found]
         axis.barh(range(len(groups)), [scale * one.mean for one in found], xerr=errors, color=COLOURS[0], height=0.7)
         axis.set_title(f"{metric}{', %' if percent else ''}", fontsize=11)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(axis="x", color="0.9")
-        axis.set_axisbelow(True)
+        tidy(axis, grid="x")
     axes[0].set_yticks(range(len(groups)), names)
     axes[0].invert_yaxis()
     return figure
@@ -118,7 +114,7 @@ def robustness(groups: Sequence[Group]) -> Figure | None:
         )
     axis.set_xticks(range(len(variants)), variants, rotation=20, ha="right")
     axis.set_ylabel("ImageNet-9 accuracy, %")
-    _tidy(axis)
+    tidy(axis)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -148,7 +144,7 @@ def _panels(panels: dict[str, list[Line]], percent: dict[str, bool], x: str) -> 
         axis.set_xlabel(x)
         axis.set_ylabel("%" if percent[metric] else "")
         _mark(axis, sorted({place for _, points in lines for place in points}))
-        _tidy(axis)
+        tidy(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
@@ -160,9 +156,3 @@ def _mark(axis: Axes, places: Sequence[float]) -> None:
     if len(places) <= 8:
         axis.set_xticks(places, [f"{place:g}" for place in places])
         axis.minorticks_off()
-
-
-def _tidy(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="y", color="0.9")
-    axis.set_axisbelow(True)

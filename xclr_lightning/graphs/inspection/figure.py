@@ -6,12 +6,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from xclr_lightning.drawing import BLUE, GREY, ORANGE, PALE, SCALE, SKY
 from xclr_lightning.graphs.inspection.naming import distinctive
 from xclr_lightning.graphs.inspection.report import Report
 from xclr_lightning.graphs.inspection.words import PLURAL, headline, number
-
-# Of Okabe and Ito's palette, which the colour-blind can tell apart.
-BLUE, SKY, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#BBBBBB"
 
 
 def draw_report(report: Report) -> Figure:
@@ -72,7 +70,7 @@ def _shares(axis: Axes, report: Report) -> None:
         own,
         same,
         rest,
-        colors=(BLUE, SKY, "#EEEEEE"),
+        colors=(BLUE, SKY, PALE),
         labels=("own sample", f"others of its {thing}", f"other {PLURAL[thing]}"),
     )
     axis.set_xlim(x[0], x[-1])
@@ -123,7 +121,7 @@ def _heat_map(axis: Axes, report: Report) -> None:
     high = off[:: 1 + len(off) // 2**20].quantile(0.995).item() if many else 1.0
     image = axis.imshow(
         picture.similarity.numpy(),
-        cmap="cividis",
+        cmap=SCALE,
         vmin=min(low, high - 0.05),
         vmax=high,
         interpolation="antialiased" if many else "none",

@@ -1,0 +1,29 @@
+"""Where figures go: TensorBoard, and the run folder."""
+
+import warnings
+
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+
+from xclr_lightning.callbacks.run_folder import RunFolder
+
+
+def show(trainer: Trainer, name: str, figure: Figure) -> None:
+    """Show a figure among TensorBoard's images, and keep its latest state in the run folder as ``figures/NAME.png``.
+
+    Args:
+        trainer: Of a run whose first process calls this.
+        name: Such as ``graph/similarity``.
+        figure: What is shown.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # captions may be in scripts that the font lacks
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, RunFolder):
+                file = callback.folder / "figures" / f"{name}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(file, dpi=100)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_figure(name, figure, trainer.global_step)
