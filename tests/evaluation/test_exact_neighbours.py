@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from xclr_lightning.evaluation import candidates
 from xclr_lightning.evaluation.fixed_point import cosines
 from xclr_lightning.evaluation.neighbours import SPARE, merge_nearest, nearest
 
@@ -37,6 +38,29 @@ def test_it_is_a_sort_of_all_cosines(shape, dtype):
     expected, numbers = slowly(bank, queries, 50)
     torch.testing.assert_close(similarity.double(), expected, rtol=0, atol=5e-7)
     if shape != "narrow cone":  # there cosines are closer than their rounding, and either may be first
+        assert torch.equal(index, numbers)
+    cosine = F.normalize(queries.double(), dim=1) @ F.normalize(bank.double(), dim=1).T
+    torch.testing.assert_close(cosine.gather(1, index), expected, rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize("kind", ["at random", "few are near", "most are alike"])
+def test_a_bank_that_is_large_enough_to_be_sampled(kind, monkeypatch):
+    """What a sample promises is not what the last bank holds, which is searched again."""
+    bank, queries = torch.randn(20_000, 8), torch.randn(40, 8)
+    if kind == "few are near":
+        bank[:300] = queries[:1] + 0.1 * torch.randn(300, 8)
+    if kind == "most are alike":
+        bank[50:] = queries[0]
+    searched = []
+    above = candidates._above
+    monkeypatch.setattr(candidates, "_above", lambda *a: searched.append(len(a[1])) or above(*a))
+    similarity, index = nearest(bank, queries, 20, query_block=16, key_block=333)
+    expected, numbers = slowly(bank, queries, 20)
+    torch.testing.assert_close(similarity.double(), expected, rtol=0, atol=5e-7)
+    if kind == "most are alike":
+        assert len(searched) == 2  # of rows that are all equal none exceeds the others
+    else:
+        assert searched == [40]
         assert torch.equal(index, numbers)
     cosine = F.normalize(queries.double(), dim=1) @ F.normalize(bank.double(), dim=1).T
     torch.testing.assert_close(cosine.gather(1, index), expected, rtol=0, atol=5e-7)

@@ -22,14 +22,25 @@ def cosines(queries: Tensor, rows: Tensor) -> Tensor:
     return cosine(unit(queries).double() @ unit(rows).double().T)
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """Unit vectors times ``SCALE``, rounded to integers, float32; 0 where there is no direction."""
-    vectors = vectors.float()
-    norm = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    scaled = vectors * (SCALE / norm)
-    if not (known := (norm > 0) & norm.isfinite()).all():
+def unit(vectors: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Unit vectors times ``SCALE``, rounded to integers, float32; 0 where there is no direction.
+
+    Args:
+        vectors: Shape: ``(n, d)``, floating point.
+        scale: Their :func:`scales`, if known.
+    """
+    scale = scales(vectors) if scale is None else scale
+    # Half precision times float32 is float32; so no copy of it in float32 comes before the product.
+    scaled = (vectors.float() if vectors.dtype == torch.float64 else vectors) * scale
+    if not (known := scale > 0).all():
         scaled.masked_fill_(~known, 0)
     return scaled.round_()
+
+
+def scales(vectors: Tensor) -> Tensor:
+    """What vectors are multiplied by for the length ``SCALE``; 0 where there is no direction. Shape: ``(n, 1)``."""
+    norm = torch.linalg.vector_norm(vectors.float(), dim=1, keepdim=True)
+    return (SCALE / norm).where((norm > 0) & norm.isfinite(), 0)
 
 
 def cosine(product: Tensor) -> Tensor:
