@@ -52,7 +52,8 @@ class Column(Sequence[str]):
             if step != 1:
                 raise ValueError(f"rows {index}: a column is read in runs of rows, step 1")
             return Column(self.values.slice(start, max(stop - start, 0)))
-        return self.values[index].as_py()
+        value: str | Column = self.values[index].as_py()
+        return value
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), BLOCK):
@@ -88,7 +89,8 @@ class Columns(Mapping[str, Column]):
         return iter(self._table.column_names)
 
     def __len__(self) -> int:
-        return self._table.num_columns
+        count: int = self._table.num_columns
+        return count
 
     def __reduce__(self) -> tuple[type["Columns"], tuple[Path]]:
         return Columns, (self.path,)

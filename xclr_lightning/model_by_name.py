@@ -69,7 +69,9 @@ def load_module(name: str) -> BackboneModule:
     uncompiled = {"compile": False} if model["init_args"].get("compile") else {}
     file = Path(name).expanduser()
     try:
-        found = getattr(import_module(module), cls).load_from_checkpoint(file, map_location="cpu", **uncompiled)
+        found: BackboneModule = getattr(import_module(module), cls).load_from_checkpoint(
+            file, map_location="cpu", **uncompiled
+        )
     except (ImportError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"{name}: its model {model['class_path']} cannot be made: {reason}") from error

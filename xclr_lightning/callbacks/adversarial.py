@@ -132,6 +132,7 @@ def _foregrounds(root: Path, originals: ImageFolder) -> list[Foreground]:
 
 def _read_mask(file: Path) -> np.ndarray:
     try:
-        return np.load(file, allow_pickle=False) != 0
+        mask: np.ndarray = np.load(file, allow_pickle=False) != 0
+        return mask
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{file} cannot be read as a mask: {error}") from error

@@ -32,7 +32,8 @@ def bank_probe(
         moments = RidgeMoments(*map(_summed, ridge_moments(bank.values, own, num_classes, module.device)))
         ridge = Ridge(moments)
         known[name] = ridge.head(ridge.strongest(_summed(ridge.left_out_hits(bank.values, own))))
-    return known[name]
+    head: LinearHead = known[name]
+    return head
 
 
 def _summed(part: Tensor) -> Tensor:

@@ -79,7 +79,8 @@ def features_of(
         index = gather_rows(share.index, module.device)
         order = index.argsort()
         known[name] = Features(gather_rows(share.values, module.device)[order], index[order], share.bad)
-    return known[name]
+    features: Features = known[name]
+    return features
 
 
 def share_of(
@@ -89,7 +90,8 @@ def share_of(
     known, name = of_this_step(trainer), f"share {_name(trainer, source, view, subset)}"
     if name not in known:
         known[name] = _extract(trainer, module, source, view, chosen(len(source), subset))
-    return known[name]
+    features: Features = known[name]
+    return features
 
 
 def chosen(count: int, subset: int | None) -> np.ndarray:

@@ -194,7 +194,7 @@ class GraphDataModule(LightningDataModule):
         """The samples of the first of these splits, ``train`` or ``val``, that there is."""
         return next((self._datasets[split] for split in splits if split in self._datasets), None)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         dataset, (ranks, rank) = self._datasets["train"], self._processes()
         keys = dataset.source.keys()
         some = keys[:: max(1, len(keys) // 10_000)].tobytes()  # one picture more or less shifts all behind it
@@ -204,7 +204,7 @@ class GraphDataModule(LightningDataModule):
         sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
         return self._loader(dataset, sampler)
 
-    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         if not self._has_loss():
             return DataLoader([{}])  # type: ignore[arg-type]  # one batch of nothing, at whose end evaluations run
         if self.val is None:
@@ -218,17 +218,17 @@ class GraphDataModule(LightningDataModule):
         # Lightning's own would repeat samples to fill the last batch.
         return self._loader(mixed, DistributedSampler(mixed, ranks, rank, shuffle=False, drop_last=True))
 
-    def test_dataloader(self) -> DataLoader | list[DataLoader]:
+    def test_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         return self.val_dataloader()
 
-    def predict_dataloader(self) -> DataLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         if self.predict is None:
             raise UserError("data.predict is not set: give the folder whose pictures' features are wanted")
         return self.picture_loader(self._source(self.predict))
 
     def picture_loader(
         self, source: Source, view: View | None = None, numbers: Sequence[int] | None = None
-    ) -> DataLoader:
+    ) -> DataLoader[Any]:
         """Batches of pictures as they are evaluated: ``image`` ``(n, 3, H, W)`` uint8, ``index`` ``(n,)``, ``bad``.
 
         Args:
@@ -260,7 +260,7 @@ class GraphDataModule(LightningDataModule):
                 ", ".join(changed),
             )
 
-    def _loader(self, dataset: Dataset, sampler: DistributedSampler) -> DataLoader:
+    def _loader(self, dataset: Dataset[Any], sampler: DistributedSampler[Any]) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.batch_size // sampler.num_replicas,

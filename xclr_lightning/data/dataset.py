@@ -18,7 +18,7 @@ from xclr_lightning.graphs import SimilarityGraph
 MOST_BAD_IN_A_ROW = 32
 
 
-class ViewsDataset(Dataset):
+class ViewsDataset(Dataset[dict[str, Any]]):
     """Samples as dictionaries of ``views``, ``index`` and, where there are any, ``labels``, ``nodes`` and ``captions``.
 
     A sample is asked for by its number, or by its number and that of the sweep over the data, which change how its
@@ -84,7 +84,7 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Tensor | int | list[str]
     return {**batch, "seed": samples[0]["seed"], "bad": bad}
 
 
-class PictureDataset(Dataset):
+class PictureDataset(Dataset[dict[str, Any]]):
     """Samples as dictionaries of ``image`` and ``index``, for evaluation: one crop, nothing random.
 
     A picture that cannot be read is left out of its batch and named in ``bad``.

@@ -1,6 +1,7 @@
 """Which samples each batch of each process has: a function of seed, epoch and position alone."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DistributedSampler
@@ -11,7 +12,7 @@ from xclr_lightning.errors import UserError
 Order = Callable[[np.random.Generator], np.ndarray]
 
 
-class EpochSampler(DistributedSampler):
+class EpochSampler(DistributedSampler[Any]):
     """This process's samples of an epoch, for a loader with ``drop_last``, from its start or from its middle.
 
     Sweeps over the samples follow each other without end, each in an order of its own, and an epoch is a stretch of

@@ -70,11 +70,13 @@ class _Stacks:
 
     def left(self, vectors: np.ndarray) -> np.ndarray:
         """Whether there are samples of these vectors left."""
-        return self._top[vectors] < self._ends[vectors]
+        left: np.ndarray = self._top[vectors] < self._ends[vectors]
+        return left
 
     def untaken(self, samples: np.ndarray) -> np.ndarray:
         """Those of the samples that are left."""
-        return samples[self._place[samples] >= self._top[self._vector[samples]]]
+        unused: np.ndarray = samples[self._place[samples] >= self._top[self._vector[samples]]]
+        return unused
 
     def take(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Take a sample of each vector named, those named first first.

@@ -76,14 +76,16 @@ def _coverage(centre: np.ndarray, radius: float, depth: float, turn: float) -> n
     """Share of each pixel inside the outline r = radius · (1 + depth · cos 5θ) / (1 + depth). Shape: (SIDE, SIDE)."""
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - centre[:, None, None]
     outline = radius * (1 + depth * np.cos(5 * (np.arctan2(y, x) - turn))) / (1 + depth)
-    return (outline - np.hypot(x, y) + 0.5).clip(0, 1)
+    inside: np.ndarray = (outline - np.hypot(x, y) + 0.5).clip(0, 1)
+    return inside
 
 
 def _interpolated(corners: np.ndarray) -> np.ndarray:
     """Bilinear between four corners, (2, 2, 3) → (SIDE, SIDE, 3)."""
     share = np.linspace(0, 1, SIDE)
     weights = np.stack([1 - share, share])
-    return np.einsum("ah,bw,abc->hwc", weights, weights, corners)
+    mixed: np.ndarray = np.einsum("ah,bw,abc->hwc", weights, weights, corners)
+    return mixed
 
 
 def _write(folder: Path, copies: int, rng: np.random.Generator) -> None:

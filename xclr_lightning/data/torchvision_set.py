@@ -56,7 +56,8 @@ class TorchvisionSet(Source):
 
     def open(self, index: int) -> Image.Image:
         with reading():
-            return self._dataset[index][0]
+            picture: Image.Image = self._dataset[index][0]
+            return picture
 
     def name(self, index: int) -> str:
         return f"{self._name} {index}"

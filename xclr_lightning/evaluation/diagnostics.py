@@ -89,4 +89,5 @@ def rank_me(features: Tensor) -> float:
     values = torch.linalg.svdvals(features.float())
     if not values.sum() > 0:
         return 0.0
-    return torch.special.entr(values / values.sum()).sum().exp().item()
+    rank: float = torch.special.entr(values / values.sum()).sum().exp().item()
+    return rank

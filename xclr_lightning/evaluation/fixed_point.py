@@ -40,7 +40,8 @@ def unit(vectors: Tensor, scale: Tensor | None = None) -> Tensor:
 def scales(vectors: Tensor) -> Tensor:
     """What vectors are multiplied by for the length ``SCALE``; 0 where there is no direction. Shape: ``(n, 1)``."""
     norm = torch.linalg.vector_norm(vectors.float(), dim=1, keepdim=True)
-    return (SCALE / norm).where((norm > 0) & norm.isfinite(), 0)
+    scale: Tensor = (SCALE / norm).where((norm > 0) & norm.isfinite(), 0)
+    return scale
 
 
 def cosine(product: Tensor) -> Tensor:

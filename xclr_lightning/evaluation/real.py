@@ -24,7 +24,10 @@ def real_labels() -> list[list[int]]:
         >>> len(labels), labels[0], labels[1]
         (50000, [], [970, 795])
     """
-    return json.loads((files("timm.data") / "_info" / "imagenet_real_labels.json").read_text(encoding="utf-8"))
+    labels: list[list[int]] = json.loads(
+        (files("timm.data") / "_info" / "imagenet_real_labels.json").read_text(encoding="utf-8")
+    )
+    return labels
 
 
 def picture_number(name: str) -> int | None:

@@ -116,7 +116,8 @@ class Ridge:
         return self.strengths[int((hits == hits.max()).nonzero().max())]
 
     def _rotated(self, features: Tensor) -> Tensor:
-        return (features.to(self.mean) - self.mean) / self.scale @ self.vectors
+        rotated: Tensor = (features.to(self.mean) - self.mean) / self.scale @ self.vectors
+        return rotated
 
     def _left_out(self, rotated: Tensor, labels: Tensor, strength: float) -> Tensor:
         inverse = 1 / (self.values + strength)
@@ -124,7 +125,8 @@ class Ridge:
         truth = torch.zeros(len(rotated), len(self.prior), dtype=rotated.dtype, device=rotated.device)
         truth[torch.arange(len(labels), device=labels.device), labels] = 1
         residual = truth - self.prior - rotated @ (self._cross * inverse).T
-        return truth - residual / (1 - leverage).clamp_min(1e-12)[:, None]
+        scores: Tensor = truth - residual / (1 - leverage).clamp_min(1e-12)[:, None]
+        return scores
 
 
 def ridge_probe(

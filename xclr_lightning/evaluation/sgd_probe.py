@@ -37,7 +37,10 @@ class SGDHeads(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Scores of the classes by each head. Shapes: ``(n, D)`` float32 → ``(n, L, C)``."""
-        return torch.addmm(self.bias.flatten(), features, self.weight.flatten(0, 1).T).unflatten(1, self.bias.shape)
+        logits: Tensor = torch.addmm(self.bias.flatten(), features, self.weight.flatten(0, 1).T).unflatten(
+            1, self.bias.shape
+        )
+        return logits
 
     def gradients(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of each head's mean cross-entropy in its weight and bias, and the scores.

@@ -29,7 +29,8 @@ class Normalised(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features. Shape: ``(n, D)``."""
-        return self.backbone((images - self.mean) / self.std)
+        features: Tensor = self.backbone((images - self.mean) / self.std)
+        return features
 
 
 def write_onnx(folder: Path, backbone: nn.Module, config: dict[str, Any]) -> None:

@@ -53,4 +53,5 @@ def eval_crop(name: str, module: BackboneModule) -> tuple[View, str]:
 def _made(section: dict[str, Any]) -> View:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(View, "eval_view")
-    return parser.instantiate_classes(parser.parse_object({"eval_view": section})).eval_view
+    view: View = parser.instantiate_classes(parser.parse_object({"eval_view": section})).eval_view
+    return view

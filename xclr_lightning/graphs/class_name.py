@@ -78,14 +78,15 @@ def imagenet_name(wnid: str, form: str = "imagenet") -> str:
     """
     info = _imagenet_info()
     try:
-        synonyms = info.label_name_to_description(wnid)
+        synonyms: str = info.label_name_to_description(wnid)
     except KeyError as error:
         raise UserError(
             f"class {wnid!r} is not named by a wnid of ImageNet, such as n02084071: leave out data.graph.names for "
             "classes that bear their own names"
         ) from error
     if form == "imagenet_definition":
-        return info.label_name_to_description(wnid, detailed=True).removeprefix(f"{synonyms}: ")
+        description: str = info.label_name_to_description(wnid, detailed=True).removeprefix(f"{synonyms}: ")
+        return description
     return synonyms.split(", ")[0] if form == "imagenet" else synonyms
 
 

@@ -138,7 +138,7 @@ def load_table(folder: Path, classes: Sequence[str], facts: Mapping[str, Any], d
             )
     check_files(folder, manifest, hashes=True)
     try:
-        table = np.load(folder / TABLE, allow_pickle=False)
+        table: np.ndarray = np.load(folder / TABLE, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{folder / TABLE} is missing or damaged ({error}): delete {folder}") from error
     check_table(table, classes, str(folder / TABLE))

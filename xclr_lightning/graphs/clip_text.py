@@ -67,7 +67,8 @@ def clip_text_model(name: str, prompt: str | None, precision: Precision, device:
     def encode(sentences: list[str]) -> Tensor:
         texts = [(prompt or "") + sentence for sentence in sentences]
         tokens = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
-        return model(**tokens.to(place)).text_embeds
+        vectors: Tensor = model(**tokens.to(place)).text_embeds
+        return vectors
 
     return encode
 

@@ -80,7 +80,8 @@ class SentenceModel:
             self._options["prompt_name" if prompt in model.prompts else "prompt"] = prompt
 
     def __call__(self, sentences: list[str]) -> Tensor:
-        return self._model.encode(sentences, batch_size=len(sentences), **self._options)
+        vectors: Tensor = self._model.encode(sentences, batch_size=len(sentences), **self._options)
+        return vectors
 
     def lengths(self, sentences: list[str]) -> Sequence[int]:
         """Tokens of each sentence, or characters where the model's tokenizer is of an uncommon kind."""

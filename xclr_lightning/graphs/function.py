@@ -59,7 +59,7 @@ def find_function(path: str) -> Callable[..., Any]:
     """
     module, _, name = path.rpartition(".")
     try:
-        function = getattr(importlib.import_module(module), name)
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"data.graph.function {path!r} cannot be imported as module.function: {error}") from error
     if not callable(function):

@@ -68,7 +68,7 @@ def _size(folder: Path) -> int:
 
 def _numbers(file: Path) -> np.ndarray:
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
         if array.ndim != 1 or array.dtype != np.int64:
             raise ValueError(f"an array of {array.dtype} and shape {array.shape}, expected one whole number a sample")
         return array

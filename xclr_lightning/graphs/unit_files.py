@@ -94,7 +94,7 @@ def read_captions(folder: Path, name: str, count: int) -> list[str]:
     """
     file = unit_file(folder, "captions", name)
     try:
-        captions = np.load(file, allow_pickle=False).tobytes().decode().split("\0")[:-1]
+        captions: list[str] = np.load(file, allow_pickle=False).tobytes().decode().split("\0")[:-1]
     except (OSError, EOFError, ValueError) as error:
         raise damaged(file, str(error)) from error
     if len(captions) != count:

@@ -99,7 +99,8 @@ def symmetric_cross_entropy(
     # The scale goes into the queries, as the kernel's temperature has no gradient.
     to_texts = contrastive_cross_entropy(logit_scale * images, all_texts, target, 1.0)
     to_images = [contrastive_cross_entropy(logit_scale * texts, view, target, 1.0) for view in all_images]
-    return (to_texts + torch.stack(to_images).mean()) / 2
+    loss: Tensor = (to_texts + torch.stack(to_images).mean()) / 2
+    return loss
 
 
 def to_probabilities(weights: Tensor) -> Tensor:

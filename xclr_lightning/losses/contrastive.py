@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 CPU_BLOCK, GPU_BLOCK, FEWEST_ROWS = 2**22, 2**26, 512
 
 
-@torch.compiler.disable  # a kernel already; compiled code around it calls it as it is
+@torch.compiler.disable  # type: ignore[untyped-decorator] # a kernel already; compiled code around it calls it as it is
 def contrastive_cross_entropy(
     queries: Tensor,
     keys: Tensor,
@@ -80,7 +80,8 @@ def contrastive_cross_entropy(
         floats = CPU_BLOCK if q.device.type == "cpu" else GPU_BLOCK
         block_size = max(FEWEST_ROWS, floats // (k.shape[0] * k.shape[1]))
     samples = max(1, block_size // len(q))
-    return _BlockwiseCrossEntropy.apply(q, k, target, temperature, self_index, samples)
+    loss: Tensor = _BlockwiseCrossEntropy.apply(q, k, target, temperature, self_index, samples)
+    return loss
 
 
 class _BlockwiseCrossEntropy(torch.autograd.Function):

@@ -32,7 +32,8 @@ def unit_rows(z: Tensor) -> Tensor:
     peak = z.detach().abs().amax(dim=-1, keepdim=True)
     z = z / peak.masked_fill(peak < 1e-12, torch.inf)
     norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    return z / norm.masked_fill(norm == 0, torch.inf)
+    unit: Tensor = z / norm.masked_fill(norm == 0, torch.inf)
+    return unit
 
 
 def xclr_loss(
@@ -169,6 +170,7 @@ def count_views(z: Tensor, samples: int) -> int:
 def _loss(z: Tensor, samples: int, temperature: float, weights: Callable[[slice], Tensor]) -> Tensor:
     z = unit_rows(z).unflatten(0, (count_views(z, samples), samples))
     own = torch.arange(samples, device=z.device)
-    return contrastive_cross_entropy(
+    loss: Tensor = contrastive_cross_entropy(
         z, z, lambda rows: normalize_target(weights(rows), own[rows], len(z)), temperature, self_index=own
     )
+    return loss

@@ -23,7 +23,8 @@ class WeightAverage(nn.Module):
 
     def __getitem__(self, name: str) -> nn.Module:
         """The averaged module of a name."""
-        return self.parts.module[name]  # type: ignore[index]
+        part: nn.Module = self.parts.module[name]  # type: ignore[index]
+        return part
 
     def train(self, mode: bool = True) -> "WeightAverage":
         """Always evaluates, so that looking at it never changes it."""

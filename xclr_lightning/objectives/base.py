@@ -155,4 +155,5 @@ class BackboneModule(LightningModule):
         pixels = images.to(torch.promote_types(self.mean.dtype, torch.float32), copy=True)
         if images.dtype == torch.uint8:
             pixels.div_(255)
-        return backbone(pixels.sub_(self.mean).div_(self.std).to(self.mean.dtype))
+        features: Tensor = backbone(pixels.sub_(self.mean).div_(self.std).to(self.mean.dtype))
+        return features

@@ -51,4 +51,5 @@ def take_off(model: nn.Module) -> tuple[str, nn.Module | None]:
 
 def logits(classifier: nn.Module, features: Tensor) -> Tensor:
     """What a classifier says of features; some are 1 × 1 convolutions. Shapes: ``(n, D)`` → ``(n, C)``."""
-    return classifier(features[..., None, None] if isinstance(classifier, nn.Conv2d) else features).flatten(1)
+    logits: Tensor = classifier(features[..., None, None] if isinstance(classifier, nn.Conv2d) else features).flatten(1)
+    return logits

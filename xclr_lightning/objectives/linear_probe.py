@@ -84,7 +84,8 @@ class LinearProbe(BackboneModule):
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits of features, ``(n, D)`` → ``(n, C)``, in the order of ``classes``."""
-        return self.head(features.to(self.head.weight))
+        logits: Tensor = self.head(features.to(self.head.weight))
+        return logits
 
     def step(self, batch: dict[str, Any], stage: str, batch_idx: int) -> tuple[Tensor, Tensor]:
         views, truth = batch["views"], batch["labels"]

@@ -74,7 +74,8 @@ class ContrastiveModule(BackboneModule):
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """The data's graph between two sets of nodes. Shapes: ``(n, …)``, ``(m, …)`` → ``(n, m)``."""
-        return self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
+        block: Tensor = self.trainer.datamodule.graph.similarity(a, b)  # type: ignore[attr-defined]
+        return block
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images, ``(n, 3, H, W)`` uint8 or float in [0, 1] → ``(n, D)``."""
@@ -82,7 +83,8 @@ class ContrastiveModule(BackboneModule):
 
     def project(self, features: Tensor) -> Tensor:
         """Projections of features, ``(n, D)`` → ``(n, d)``, not normalised."""
-        return self.part("projector")(features)
+        z: Tensor = self.part("projector")(features)
+        return z
 
     def part(self, name: str) -> nn.Module:
         """A module of this one: the averaged one in evaluation, where there is an average."""
@@ -125,7 +127,8 @@ class ContrastiveModule(BackboneModule):
         def target(rows: slice) -> Tensor:
             return self.probabilities(samples[rows], everyone, own[rows], len(z))
 
-        return contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
+        loss: Tensor = contrastive_cross_entropy(z, keys, target, self.temperature, self_index=own)
+        return loss
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Accept checkpoints with and without averaged weights."""

@@ -12,4 +12,5 @@ class SupCon(ContrastiveModule):
     needs = ("labels",)
 
     def target(self, anchors: Samples, samples: Samples) -> Tensor:
-        return anchors.labels[:, None] == samples.labels
+        same: Tensor = anchors.labels[:, None] == samples.labels
+        return same

@@ -20,7 +20,8 @@ def synchronized(module: nn.Module, device: torch.device) -> nn.Module:
         device: Where it will run.
     """
     if device.type != "cpu":
-        return convert_sync_batchnorm(module)
+        converted: nn.Module = convert_sync_batchnorm(module)
+        return converted
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and not isinstance(layer, GatheredBatchNorm):
             layer.__class__ = GatheredBatchNorm

@@ -60,7 +60,8 @@ class TextTower(nn.Module):
         ).to(self.model.device)
         output = self.model(**tokens)
         if self._by_last_token:
-            return output.pooler_output
+            pooled: Tensor = output.pooler_output
+            return pooled
         return mean_over_tokens(output.last_hidden_state, tokens["attention_mask"])
 
 

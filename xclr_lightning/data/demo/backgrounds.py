@@ -25,7 +25,8 @@ def _noise(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray
         grid = Image.fromarray(rng.random((cells + 1, cells + 1), dtype=np.float32))
         total += np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC)) / 2**octave
         cells *= 2
-    return (total - total.min()) / np.ptp(total)
+    scaled: np.ndarray = (total - total.min()) / np.ptp(total)
+    return scaled
 
 
 def _gradient(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -35,7 +36,8 @@ def _gradient(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndar
         ramp = x * np.cos(angle) + y * np.sin(angle)
     else:
         ramp = np.hypot(x - rng.random(), y - rng.random())
-    return (ramp - ramp.min()) / np.ptp(ramp)
+    scaled: np.ndarray = (ramp - ramp.min()) / np.ptp(ramp)
+    return scaled
 
 
 def _stripes(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -43,7 +45,8 @@ def _stripes(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarr
     angle = rng.uniform(0, np.pi)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     wave = rng.uniform(0, 0.05) * np.sin(2 * np.pi * rng.uniform(1, 3) * across)
-    return 0.5 + 0.5 * np.clip(2 * np.sin(2 * np.pi * rng.uniform(3, 9) * (along + wave)), -1, 1)
+    waves: np.ndarray = 0.5 + 0.5 * np.clip(2 * np.sin(2 * np.pi * rng.uniform(3, 9) * (along + wave)), -1, 1)
+    return waves
 
 
 def _checks(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -51,14 +54,16 @@ def _checks(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarra
     angle, per_side = rng.uniform(0, np.pi / 2), rng.uniform(3, 8)
     u = np.sin(np.pi * per_side * (x * np.cos(angle) + y * np.sin(angle)))
     v = np.sin(np.pi * per_side * (y * np.cos(angle) - x * np.sin(angle)))
-    return 0.5 + 0.5 * np.clip(6 * u * v, -1, 1)
+    squares: np.ndarray = 0.5 + 0.5 * np.clip(6 * u * v, -1, 1)
+    return squares
 
 
 def _cells(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Voronoi cells of random points, each of one level."""
     points = rng.random((int(rng.integers(12, 40)), 2))
     distance = np.stack([(x - px) ** 2 + (y - py) ** 2 for px, py in points])
-    return rng.random(len(points))[distance.argmin(0)]
+    shades: np.ndarray = rng.random(len(points))[distance.argmin(0)]
+    return shades
 
 
 _KINDS: tuple[Field, ...] = (_noise, _gradient, _stripes, _checks, _cells)

@@ -19,10 +19,11 @@ _FACTS = ("source", "model", "revision", "template", "metric", "settings", "neig
 
 def plain_text(report: Report) -> str:
     """The tables as text of a fixed width, without colours."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False)
+    written = io.StringIO()
+    console = Console(file=written, width=WIDTH, color_system=None, highlight=False)
     for part in tables(report):
         console.print(part)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return written.getvalue()
 
 
 def tables(report: Report) -> list[RenderableType]:
