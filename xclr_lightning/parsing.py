@@ -2,8 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LightningArgumentParser
@@ -14,33 +14,43 @@ from xclr_lightning.errors import UserError, did_you_mean
 from xclr_lightning.graphs import GraphSource
 from xclr_lightning.objectives.base import BackboneModule
 
-SETS = (KNNSet, ProbeSet, RetrievalSet, ZeroShotSet)
-BASES: tuple[type, ...] = (BackboneModule, GraphDataModule, GraphSource, View, Photometric, *SETS)
+# Where the settings of a class, and of those under it, are given.
+PLACES: dict[type[Any], str] = {
+    BackboneModule: "model",
+    GraphDataModule: "data",
+    GraphSource: "data.graph",
+    View: "data.view",
+    Photometric: "data.augment",
+} | dict.fromkeys((KNNSet, ProbeSet, RetrievalSet, ZeroShotSet), "a set of an evaluation")
 
 
 class Parser(LightningArgumentParser):
     """Raises :class:`UserError` where the base prints usage and exits."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise UserError(explain(message, set(_settings(self)))) from ex
+        raise UserError(explain(message, _settings(self))) from ex
 
 
-def explain(message: str, settings: set[str]) -> str:
+def explain(message: str, settings: dict[str, str]) -> str:
     """Say what a parser's message means, in one line.
 
     Args:
         message: What jsonargparse reports, over many lines.
-        settings: Names of settings that exist.
+        settings: Names of settings that exist → where they are given.
 
     Example:
-        >>> explain("Option 'batch_sise' is not accepted", {"batch_size", "lr"})
+        >>> explain("Option 'batch_sise' is not accepted", {"batch_size": "data", "lr": "model"})
         "no setting 'batch_sise'; did you mean batch_size? (--help_all lists every setting)"
+        >>> explain("Option 'batch_size' is not accepted", {"batch_size": "data", "lr": "model"})
+        "no setting 'batch_size' there; it is one of data (--help_all lists every setting)"
     """
     if said := re.search(r"no setting '.+ setting\)", message):  # by the parser of a class, within this one's message
         return said[0]
     if unknown := re.search(r"Option '(.+?)' is not accepted|unrecognized arguments: (\S+)", message):
         name = (unknown[1] or unknown[2]).removeprefix("--").partition("=")[0]
-        return f"no setting {name!r}{_close(name, settings)} (--help_all lists every setting)"
+        elsewhere = settings.get(name.rpartition(".")[2])
+        hint = f" there; it is one of {elsewhere}" if elsewhere else _close(name, settings)
+        return f"no setting {name!r}{hint} (--help_all lists every setting)"
     key = re.search(r'Parser key "(.+?)"', message)
     place = f"{key[1]}: " if key else ""
     if missing := re.search(r"Expected a dot import path string: (\S+)", message):
@@ -52,21 +62,24 @@ def explain(message: str, settings: set[str]) -> str:
     return place + wanted[0]
 
 
-def _close(name: str, known: set[str]) -> str:
+def _close(name: str, known: Iterable[str]) -> str:
     return did_you_mean(name, known) or did_you_mean(name.rpartition(".")[2], known)
 
 
-def _settings(parser: ArgumentParser) -> Iterator[str]:
-    yield from (action.dest for action in parser._actions)
-    for cls in _classes():
-        yield from inspect.signature(cls).parameters
+def _settings(parser: ArgumentParser) -> dict[str, str]:
+    found = {action.dest: "" for action in parser._actions}
+    for base, place in PLACES.items():
+        for cls in _family(base):
+            for name in inspect.signature(cls).parameters:
+                found.setdefault(name, place)
+    return found
 
 
 def _class_names() -> set[str]:
-    return {cls.__name__ for cls in _classes()}
+    return {cls.__name__ for base in PLACES for cls in _family(base)}
 
 
-def _classes(bases: tuple[type, ...] = BASES) -> Iterator[type]:
-    for base in bases:
-        yield base
-        yield from _classes(tuple(base.__subclasses__()))
+def _family(base: type[Any]) -> Iterator[type[Any]]:
+    yield base
+    for cls in base.__subclasses__():
+        yield from _family(cls)

@@ -25,6 +25,7 @@ def refused(outcome, *words: str) -> None:
         (["fit", "--config", "dmeo"], ["did you mean demo?"]),
         (["fit", "--config"], ["--config wants a name"]),
         (["fit", "--config", "demo", "--data.batch_sise", "3"], ["'batch_sise'", "did you mean batch_size?"]),
+        (["fit", "--config", "demo", "--model.batch_size", "3"], ["'batch_size' there", "one of data"]),
         (["fit", "--config", "demo", "--knn.everyn_epochs", "3"], ["every_n_epochs"]),
         (["fit", "--config", "demo", "--model", "XCRL"], ["'XCRL'", "did you mean XCLR?"]),
         (["fit", "--config", "demo", "--model", "nomodule.Mine"], ["nomodule"]),

@@ -208,8 +208,9 @@ class GraphDataModule(LightningDataModule):
         if not self._has_loss():
             return DataLoader([{}])  # type: ignore[arg-type]  # one batch of nothing, at whose end evaluations run
         if self.val is None:
-            if self.trainer is not None and self.trainer.state.fn != "fit":
-                raise UserError(f"data.val is not set: {self.trainer.state.fn} needs held-out pictures")
+            command = self.trainer.state.fn if self.trainer is not None else None
+            if command not in (None, "fit"):
+                raise UserError(f"data.val is not set: {command.value} needs held-out pictures")
             return []
         dataset, (ranks, rank) = self._datasets["val"], self._processes()
         self.sampling.check_batches(len(dataset), ranks, "val")
