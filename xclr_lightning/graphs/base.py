@@ -28,15 +28,20 @@ class Captioned(Protocol):
 
     def __len__(self) -> int: ...
 
-    def parts(self) -> dict[str, slice]: ...
+    def parts(self) -> dict[str, slice]:
+        """Consecutive runs of samples stored together, by name."""
 
-    def version(self, part: str) -> str | None: ...
+    def version(self, part: str) -> str | None:
+        """Something that changes whenever a part does; None where that cannot be told."""
 
-    def keys(self) -> np.ndarray: ...
+    def keys(self) -> np.ndarray:
+        """Each sample's key, unique in its part. Shape: ``(len,)``, bytes."""
 
-    def captions(self, rows: slice = ...) -> Sequence[str]: ...
+    def captions(self, rows: slice = ...) -> Sequence[str]:
+        """Captions of all samples, or of a run of them."""
 
-    def fields(self, name: str) -> Sequence[str]: ...
+    def fields(self, name: str) -> Sequence[str]:
+        """Each sample's value of a field."""
 
 
 @dataclass(frozen=True)

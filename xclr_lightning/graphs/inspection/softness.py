@@ -43,10 +43,12 @@ class Softness:
 
     @property
     def nearly_one_hot(self) -> bool:
+        """Whether hardly anything but an anchor's own caption or class counts."""
         return self.same_share >= ONE_HOT
 
     @property
     def nearly_uniform(self) -> bool:
+        """Whether nearly everything counts nearly alike."""
         # Of few classes an anchor has many positives of its own.
         return self.effective_positives >= UNIFORM * self.keys and self.same_share < KEPT
 
