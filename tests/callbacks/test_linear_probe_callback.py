@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from coloured import data_settings, quiet_trainer, write
+from coloured import Saver, data_settings, quiet_trainer, write
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch import multiprocessing as mp
@@ -99,17 +99,6 @@ def test_it_is_a_layer_on_the_batches_features(settings: dict[str, Any]) -> None
     truth = probe._opened["held"][1][features.index]
     expected = (F.linear(features.values, state["weight"][0], state["bias"][0]).argmax(1) == truth).float().mean()
     assert trainer.callback_metrics["held/top1"].item() == pytest.approx(expected.item())
-
-
-class Saver(Callback):
-    """Saves at the end of the second epoch."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch == 1:
-            trainer.save_checkpoint(self.file)
 
 
 def test_a_run_that_goes_on_has_the_same_layer(settings: dict[str, Any], tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from lightning import Callback, LightningModule, Trainer
-from PIL import Image
+from coloured import Saver, data_settings, quiet_trainer, write
+from lightning import Trainer
 from torch import multiprocessing as mp
 from torch import nn
 from torch.nn import functional as F
@@ -21,34 +20,16 @@ from xclr_lightning.errors import UserError
 from xclr_lightning.objectives import SimCLR
 from xclr_lightning.objectives.linear_probe import LinearProbe
 
-COLOURS = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
-
-
-def write(root: Path, count: int, names: list[str]) -> str:
-    """Noisy pictures of a colour, one subfolder a class."""
-    draw = np.random.default_rng(count)
-    for number in range(count):
-        name = names[number % len(names)]
-        pixels = draw.integers(0, 90, (24, 24, 3)) + np.array(COLOURS.get(name, (99, 99, 99))) // 2
-        (root / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{number}.png")
-    return str(root)
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, Any]:
-    """Of a data module: 25 pictures to train on, 13 held out."""
-    colours = list(COLOURS)
-    view = EvalView(24, None)
-    return {
-        "train": write(tmp_path / "train", 25, colours), "val": write(tmp_path / "val", 13, colours), "label": "class",
-        "batch_size": 6, "num_workers": 0, "num_views": 1, "view": view, "eval_view": view,
-    }  # fmt: skip
+    """Of a data module of one view a picture."""
+    known = data_settings(tmp_path)
+    return known | {"num_views": 1, "view": known["eval_view"]}
 
 
 def trainer(epochs: int = 1, **settings: Any) -> Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
-    return Trainer(accelerator="cpu", max_epochs=epochs, enable_model_summary=False, **{**quiet, **settings})
+    return quiet_trainer(max_epochs=epochs, **settings)
 
 
 def probe(**settings: Any) -> LinearProbe:
@@ -147,17 +128,6 @@ def test_a_checkpoint_classifies_by_itself(settings: dict[str, Any], tmp_path: P
     again = trainer()
     found = again.test(probe(), datamodule=GraphDataModule(**settings), ckpt_path=tmp_path / "x.ckpt", verbose=False)
     assert found[0]["test/top1"] == pytest.approx(running.callback_metrics["val/top1"].item())
-
-
-class Saver(Callback):
-    """Saves at the end of the second epoch."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch == 1:
-            trainer.save_checkpoint(self.file)
 
 
 def test_a_run_goes_on_to_the_same_bits(settings: dict[str, Any], tmp_path: Path) -> None:

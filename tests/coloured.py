@@ -1,10 +1,10 @@
-"""Noisy pictures of colours, and a trainer that says nothing."""
+"""Noisy pictures of colours, a trainer that says nothing, and one that saves within a run."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning import Trainer
+from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
 from xclr_lightning.data.views import EvalView
@@ -35,3 +35,14 @@ def data_settings(folder: Path) -> dict[str, Any]:
 def quiet_trainer(**settings: Any) -> Trainer:
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
     return Trainer(accelerator="cpu", enable_model_summary=False, **{**quiet, **settings})
+
+
+class Saver(Callback):
+    """Saves at the end of the second epoch."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch == 1:
+            trainer.save_checkpoint(self.file)
