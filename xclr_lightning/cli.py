@@ -14,7 +14,7 @@ COMMANDS = {
     "fit": "train, evaluate as you go, and write a run folder",
     "validate": "held-out loss and every evaluation of a checkpoint",
     "test": "the same, logged as a test",
-    "predict": "features of the pictures in data.predict, written to the run folder",
+    "predict": "features of the pictures in data.predict, written to the run folder as features.parquet",
 }
 
 OTHER_COMMANDS = {
@@ -70,9 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt as stop:
-        if not stop.args:  # the command has nothing to say of how to go on
-            raise
-        status, line = 130, str(stop)
+        status, line = 130, str(stop) if stop.args else "stopped"
     except UserError as error:
         # A loader's worker sends its traceback as the message; the error itself is the last line of it.
         line = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
@@ -80,7 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in NO_ROOM:
             raise
         line = f"cannot write {error.filename or 'to the disk'}: {error.strerror}"
-    print(f"xclr_lightning: {'error: ' if status == 2 else ''}{line}", file=sys.stderr)
+    if line:  # of processes that train together, one says it
+        print(f"xclr_lightning: {'error: ' if status == 2 else ''}{line}", file=sys.stderr)
     return status
 
 

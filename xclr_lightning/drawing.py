@@ -19,6 +19,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY, PALE = "#BBBBBB", "#EEEEEE"
 # Of what goes from little to much, such as similarities; as bright in grey as in colour.
 SCALE = "cividis"
+# Inches. TensorBoard's cards are 350 pixels wide and leave out rows and columns of what is larger, strokes of letters
+# among them; at 100 dots an inch figures of this width are shown dot by dot.
+CARD = 3.5
 
 
 def tidy(axis: Axes, grid: Literal["x", "y"] = "y") -> None:

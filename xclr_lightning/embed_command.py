@@ -1,5 +1,6 @@
 """``embed``: the features of any pictures in one file, by a checkpoint or a model of timm's."""
 
+import os
 from pathlib import Path
 
 from xclr_lightning.command_parser import CommandParser, at_least
@@ -39,7 +40,10 @@ def embed(arguments: list[str]) -> None:
 
     from xclr_lightning.features.job import run  # torch takes seconds to import
 
-    run(given, output)
+    try:
+        run(given, output)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on") from None
 
 
 def _parser() -> CommandParser:
@@ -58,5 +62,6 @@ def _parser() -> CommandParser:
         help="cpu, cuda, cuda:1, mps; by default the first of cuda, mps, cpu",
     )
     add("--batch_size", type=at_least(1), default=64, metavar="N", help="pictures at once, 64 by default")
-    add("--num_workers", type=at_least(0), default=4, metavar="N", help="processes that read pictures, 4 by default")
+    workers = min(4, os.cpu_count() or 1)
+    add("--num_workers", type=at_least(0), default=workers, metavar="N", help="processes that read, 4 by default")
     return parser

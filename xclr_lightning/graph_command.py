@@ -22,8 +22,11 @@ def build(arguments: list[str]) -> None:
     data = run(["fit", "--model", "SimCLR", *arguments], DataCLI).datamodule
     if data.graph_source is None:
         raise UserError("data.graph is not set: name the graph to compute, such as data.graph: CaptionGraph")
-    for split, source in data.graph_sources().items():
-        print(describe(split, data.graph_source.build(source, rank, world), rank, world))
+    try:
+        for split, source in data.graph_sources().items():
+            print(describe(split, data.graph_source.build(source, rank, world), rank, world))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on") from None
 
 
 def share() -> tuple[int, int]:

@@ -1,9 +1,8 @@
 """LightningCLI for this package: command line over config over checkpoint, and a run folder for every run."""
 
 import logging
-import sys
+import os
 import tempfile
-import warnings
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +21,10 @@ from xclr_lightning import callbacks
 from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
-from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder, without_secrets
+from xclr_lightning.callbacks.next_steps import how_to_go_on
+from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder
+from xclr_lightning.callbacks.secrets import without_secrets
+from xclr_lightning.callbacks.throughput import Throughput
 from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
 from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
 from xclr_lightning.data import GraphDataModule
@@ -31,6 +33,7 @@ from xclr_lightning.model_by_name import spell_out
 from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.parsing import Parser
 from xclr_lightning.pretrained import weights_to_come
+from xclr_lightning.quiet import quiet
 from xclr_lightning.resume import going_on, option
 
 EVALUATIONS = {
@@ -48,6 +51,10 @@ EVALUATIONS = {
     "agreement": callbacks.Agreement,
     "similarity_figure": callbacks.SimilarityFigure,
     "graph_report": callbacks.GraphReport,
+    "view_sheet": callbacks.ViewSheet,
+    "neighbour_sheet": callbacks.NeighbourSheet,
+    "embedding_projector": callbacks.EmbeddingProjector,
+    "scalar_layout": callbacks.ScalarLayout,
 }
 
 log = logging.getLogger(__name__)
@@ -57,6 +64,8 @@ class CLI(LightningCLI):
     """``fit``, ``validate``, ``test`` and ``predict``, with the evaluations as config groups of their own."""
 
     def __init__(self, arguments: list[str]) -> None:
+        self._given = arguments
+        self._folder: Path | None = None
         given = spell_out(arguments)
         self._arguments = going_on(given)
         self._found = self._arguments != given  # the checkpoint, which nobody named
@@ -136,16 +145,22 @@ class CLI(LightningCLI):
         self.config_dump = without_secrets(self.config_dump)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self._get(self.config_init, "trainer")
+        config, throughput = self._get(self.config_init, "trainer"), Throughput()
+        kwargs["enable_progress_bar"] = False  # Console has its own
+        kwargs["enable_model_summary"] = bool(config.enable_model_summary)
+        if config.devices == "auto" and "TORCHELASTIC_RUN_ID" in os.environ:
+            # On a CPU, Lightning takes one, and each of torchrun's processes would train for itself.
+            kwargs["devices"] = int(os.environ["LOCAL_WORLD_SIZE"])
         if config.fast_dev_run:
+            self.trainer_defaults["callbacks"] = [BadPictures(), throughput, Console(None, throughput)]
             return super().instantiate_trainer(**kwargs)
-        folder = new_run_folder(self._get(self.config, "run_dir"), _run_name(self._arguments))
-        text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False, format="yaml")
+        self._folder = folder = new_run_folder(self._get(self.config, "run_dir"), _run_name(self._arguments))
         self.trainer_defaults["callbacks"] = [
             BadPictures(),
-            RunFolder(folder, text),
+            throughput,
+            RunFolder(folder, self.settings_text(), self._given),
             FeatureWriter(folder),
-            Console(folder),
+            Console(folder, throughput),
         ]
         if config.enable_checkpointing is not False:
             self.trainer_defaults["callbacks"] += _checkpoints(folder, self._get(self.config, "save_every_n_steps"))
@@ -155,9 +170,25 @@ class CLI(LightningCLI):
             kwargs["default_root_dir"] = folder  # where Lightning puts what it saves when SLURM takes the machine away
         if config.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
-        kwargs["enable_progress_bar"] = False  # Console has its own
-        kwargs["enable_model_summary"] = bool(config.enable_model_summary)
         return super().instantiate_trainer(**kwargs)
+
+    def settings_text(self) -> str:
+        """The whole config of the command, as YAML."""
+        # The last is called skip_none before jsonargparse 4.49, and skip_unset since.
+        text: str = self._parser(self.subcommand).dump(self.config[self.subcommand], "yaml", False)
+        return text
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the command; say how it goes on where Ctrl-C stops it, which Lightning makes an exit status of 1."""
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit as ended:
+            if not isinstance(ended.__context__, KeyboardInterrupt):
+                raise
+            said = "stopped"
+            if subcommand == "fit" and self._folder:
+                said = how_to_go_on(self._folder, bool(self._get(self.config, "ckpt_path")))
+            raise KeyboardInterrupt(said if self.trainer.is_global_zero else "") from None
 
 
 class DataCLI(CLI):
@@ -177,7 +208,7 @@ def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
     Raises:
         UserError: Something in it or in the data it names is wrong.
     """
-    _quiet()
+    quiet()
     try:
         return cli(arguments)
     except RuntimeError as error:
@@ -206,31 +237,3 @@ def _checkpoints(folder: Path, every_n_steps: int) -> list[ModelCheckpoint]:
 def _run_name(arguments: list[str]) -> str:
     """``--config demo.yaml --config objective/simclr.yaml`` → ``demo+simclr``."""
     return "+".join(Path(value).stem for option, value in pairwise(arguments) if option == "--config") or "run"
-
-
-class _Stderr(logging.Handler):
-    """Prints our own warnings to whatever stderr is at the time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
-
-
-def _quiet() -> None:
-    """Say our own warnings plainly, and silence what libraries say that a user can do nothing about."""
-    ours = logging.getLogger("xclr_lightning")
-    ours.propagate = False
-    ours.handlers = [_Stderr()]
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        "LightningCLI's args parameter",
-        ".*isinstance\\(treespec, LeafSpec\\)",
-        ".*does not have many workers",
-        ".*number of training batches .* is smaller than the logging interval",
-        "The dirpath has changed from",
-        "Checkpoint directory .* exists and is not empty",
-        "Found .* in eval mode at the start of training",  # the moving average, which is never trained
-        "It is recommended to use .* when logging on epoch level",  # evaluations log one number in every process
-        "Total length of `list` across ranks is zero",
-    ):
-        warnings.filterwarnings("ignore", message)

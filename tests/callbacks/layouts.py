@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xclr_lightning.data import EvalView, GraphDataModule
+from xclr_lightning.distributed import rank
 
 SIDE, RESIZE = 16, 20
 VARIANTS = ("original", "mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg", "only_bg_b", "only_bg_t")
@@ -38,7 +39,8 @@ class StandIn:
     """As much of a Trainer as an evaluation asks for."""
 
     def __init__(self, stage: str = "fit", batch_size: int = 3) -> None:
-        self.global_step, self.state = 0, SimpleNamespace(fn=stage)
+        self.global_step, self.current_epoch, self.state = 0, 0, SimpleNamespace(fn=stage)
+        self.is_global_zero, self.callbacks, self.loggers = rank() == 0, [], []
         self.precision_plugin = SimpleNamespace(forward_context=nullcontext)
         self.datamodule = GraphDataModule(
             "nowhere", batch_size=batch_size, num_workers=0, eval_view=EvalView(SIDE, RESIZE)

@@ -68,6 +68,7 @@ def test_config_file(cli, tmp_path: Path, config: Path, text: str, words: list[s
         ("--data.num_workers", "-1", ["num_workers -1", "0 or more"]),
         ("--data.shards_at_once", "0", ["shards_at_once 0", "at least 1"]),
         ("--data.max_skipped", "2", ["max_skipped 2", "from 0 to 1"]),
+        ("--trainer.max_epochs", "-1", ["to an end", "max_epochs or trainer.max_steps"]),
         ("--model.backbone", "resnet5O", ["resnet5O", "did you mean"]),
         ("--imagenet9.root", ".", ["imagenet9.bank"]),
         ("--mit_states.root", ".", ["release_dataset"]),

@@ -1,6 +1,8 @@
 """``embed``: the features of pictures in a file, the same however often it was stopped."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,17 +39,40 @@ def read(file: str, column: str = "features") -> np.ndarray:
     return table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
 
 
-def test_features_are_those_of_predict(cli, embed, config: Path, checkpoint: str, pictures: Path) -> None:
+@pytest.mark.parametrize(("kind", "decay"), [("folder", 0.5), ("shards", 0.0)])
+def test_features_are_those_of_predict(
+    cli, config: Path, pictures: Path, shards: Callable[[], Path], kind: str, decay: float
+) -> None:
+    """To the last bit: each picture is in the same batch. And so are the files, but for what they say of themselves."""
+    assert cli("fit", "--config", config, "--model.ema_decay", decay, "--model.lr", 0.1, "--run_dir", "run").status == 0
     (pictures / "fruit" / "01.png").write_bytes(b"no picture")
-    outcome = embed("x.parquet", "--batch_size", 5)
-    assert outcome.status == 0, outcome.err
-    assert "EvalView(size=32, resize=36)" in outcome.out
-    assert "left out pictures that cannot be read: 1 UnidentifiedImageError; such as" in outcome.out
-    assert cli("predict", "--config", config, "--ckpt_path", checkpoint, "--data.predict", pictures).status == 0
-    with np.load("runs/tiny/0/features.npz") as predicted:
-        np.testing.assert_allclose(read("x.parquet"), predicted["features"], rtol=1e-5, atol=1e-6)
-        assert pq.read_table("x.parquet")["key"].to_pylist() == [key.decode() for key in predicted["key"]]
+    images, checkpoint = pictures if kind == "folder" else shards(), "run/checkpoints/last.ckpt"
+    arguments = ["--ckpt", checkpoint, "--images", images, "--output", "x.parquet", "--batch_size", 8]
+    embedded = cli("embed", *arguments, "--num_workers", 0)
+    assert embedded.status == 0, embedded.err
+    assert "EvalView(size=32, resize=36)" in embedded.out
+    predicted = cli("predict", "--config", config, "--ckpt_path", checkpoint, "--data.predict", images)
+    assert predicted.status == 0, predicted.err
+    for outcome in (embedded, predicted):
+        assert "15 × 96 features: " in outcome.out
+        assert "left out pictures that cannot be read: 1 UnidentifiedImageError; such as" in outcome.out
+    ours, theirs = pq.read_table("x.parquet"), pq.read_table("runs/tiny/0/features.parquet")
+    assert ours.equals(theirs)
+    assert ours.schema.equals(theirs.schema)
+    facts = [json.loads(table.schema.metadata[b"xclr_lightning"]) for table in (ours, theirs)]
+    assert facts[0]["crop"] == facts[1]["crop"] == "EvalView(size=32, resize=36)"
     assert not list(Path().glob("*.partial"))
+
+
+def test_two_processes_predict_each_picture_once(embed, config: Path, checkpoint: str, pictures: Path) -> None:
+    assert embed("x.parquet").status == 0
+    command = [sys.executable, "-m", "xclr_lightning", "predict", "--config", str(config), "--data.batch_size", "6"]
+    command += ["--ckpt_path", checkpoint, "--data.predict", str(pictures), "--run_dir", "two"]
+    result = subprocess.run([*command, "--trainer.devices", "2"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("16 × 96 features") == 1
+    assert pq.read_table("two/features.parquet")["key"].equals(pq.read_table("x.parquet")["key"])
+    np.testing.assert_allclose(read("two/features.parquet"), read("x.parquet"), rtol=1e-5, atol=1e-6)  # other batches
 
 
 def test_averaged_weights_are_used(embed, checkpoint: str) -> None:
@@ -100,8 +125,9 @@ def test_what_was_stopped_goes_on_to_the_same_file(embed, pictures: Path, monkey
 
     monkeypatch.setattr("xclr_lightning.features.job.encoder", stopped)
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            embed(f"stopped.{suffix}")
+        outcome = embed(f"stopped.{suffix}")
+        assert outcome.status == 130
+        assert outcome.err.splitlines()[-1] == "xclr_lightning: stopped; the same command goes on"
         assert not Path(f"stopped.{suffix}").exists()
     outcome = embed(f"stopped.{suffix}")
     assert outcome.status == 0, outcome.err
@@ -114,8 +140,7 @@ def test_what_was_stopped_goes_on_to_the_same_file(embed, pictures: Path, monkey
 
 def test_what_was_begun_with_other_settings_is_left_alone(embed, monkeypatch) -> None:
     monkeypatch.setattr("xclr_lightning.features.job.write_parquet", _interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        embed("x.parquet")
+    assert embed("x.parquet").status == 130
     before = sorted(Path("x.parquet.partial").iterdir())
     outcome = embed("x.parquet", "--size", 24, "--projection")
     assert outcome.status == 2

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import timm
 import yaml
@@ -65,7 +65,8 @@ def test_predict(cli, config: Path, pictures: Path, weights: Path) -> None:
     arguments = ["--data.predict", pictures, "--model.init_from", weights, "--run_dir", "run"]
     outcome = cli("predict", "--config", config, "--ckpt_path", "test_resnet", *arguments)
     assert outcome.status == 0, outcome.err
-    assert np.load("run/features.npz")["features"].shape == (16, 96)
+    table = pq.read_table("run/features.parquet")
+    assert (len(table), table.schema.field("features").type.list_size) == (16, 96)
 
 
 def test_fit_refuses_it_before_it_prepares_anything(

@@ -37,6 +37,16 @@ def test_a_run_folder_explains_itself(cli, config: Path) -> None:
     assert list(Path("run").glob("events.out.tfevents.*"))
 
 
+def test_a_run_that_goes_on_says_again_what_it_runs_on(cli, config: Path) -> None:
+    fit(cli, config)
+    fit(cli, config, "--trainer.max_epochs", 2)
+    first, second = (json.loads(Path(f"run/environment{number}.json").read_text()) for number in ("", "-2"))
+    assert first["command"] == f"python -m xclr_lightning fit --config {config} --run_dir run"
+    assert second["command"].endswith("--trainer.max_epochs 2")
+    assert first["began"] <= second["began"]
+    assert yaml.safe_load(Path("run/config-2.yaml").read_text())["trainer"]["max_epochs"] == 2
+
+
 def test_numbers_stand_beside_the_epoch_and_the_protocol_that_they_were_measured_by(
     cli, config: Path, pictures: Path
 ) -> None:
@@ -115,21 +125,9 @@ def test_evaluations_run_at_epoch_end_and_in_test(
     assert again.status == 0, again.err
     assert again.out.count("spearman") == 1
     tested = json.loads(Path("again/metrics.json").read_text())
-    of_training = ("train", "val", "data", "features", "target")
+    of_training = ("train", "val", "data", "features", "target", "speed")
     evaluated = {name: value for name, value in metrics.items() if not name.startswith(of_training)}
     assert {name: tested[name] for name in evaluated} == evaluated
-
-
-def test_predict_writes_features(cli, config: Path, pictures: Path) -> None:
-    fit(cli, config)
-    (pictures / "fruit" / "01.png").write_bytes(b"no picture")
-    arguments = ["--ckpt_path", "run/checkpoints/last.ckpt", "--data.predict", pictures, "--run_dir", "features"]
-    outcome = cli("predict", "--config", config, *arguments)
-    assert outcome.status == 0, outcome.err
-    with np.load("features/features.npz", allow_pickle=False) as written:
-        assert written["features"].shape == (15, 96)
-        assert b"fruit/00.png" in written["key"].tolist()
-        assert b"fruit/01.png" not in written["key"].tolist()
 
 
 def test_a_class_of_ones_own_is_found_beside_the_config(cli, config: Path) -> None:

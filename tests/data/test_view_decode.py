@@ -4,7 +4,6 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from xclr_lightning.data import decode
@@ -27,6 +26,7 @@ FILES = {
     "rgb": lambda: file(smooth(63, 41)),
     "progressive": lambda: file(smooth(63, 41), progressive=True),
     "full colour": lambda: file(smooth(63, 41), subsampling=0, quality=95),
+    "stored as rgb": lambda: file(smooth(63, 41), keep_rgb=True),
     "grey": lambda: file(smooth(63, 41).convert("L")),
     "cmyk": lambda: file(smooth(63, 41).convert("CMYK")),
     "one pixel": lambda: file(smooth(1, 1)),
@@ -42,41 +42,55 @@ FILES = {
 @pytest.mark.parametrize("kind", FILES)
 def test_pixels_are_pillows(kind):
     data = FILES[kind]()
-    expected = torch.from_numpy(np.array(opened(data).convert("RGB"))).permute(2, 0, 1)
+    expected = np.array(opened(data).convert("RGB"))
     for image in (opened(data), opened(data).convert("RGB"), rgb(opened(data))):
         found = pixels(image)
-        assert found.dtype == torch.uint8
+        assert (found.dtype, found.shape) == (np.uint8, expected.shape)
         # Both decode by libjpeg-turbo; another build of it may round otherwise.
-        assert (found.int() - expected.int()).abs().max() <= 1
+        assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 def test_a_jpeg_on_disk_is_read_by_pillow(tmp_path):
     (tmp_path / "a.jpg").write_bytes(FILES["rgb"]())
     with Image.open(tmp_path / "a.jpg") as image:
-        assert torch.equal(pixels(image), pixels(opened(FILES["rgb"]()).convert("RGB")))
+        assert np.array_equal(pixels(image), pixels(opened(FILES["rgb"]()).convert("RGB")))
 
 
 @pytest.mark.parametrize("shrink", [2, 4, 8])
-def test_a_jpeg_is_shrunk_in_decoding(shrink):
-    image = smooth(643, 481)
+@pytest.mark.parametrize("kind", ["RGB", "L", "CMYK"])  # the last is read by Pillow
+def test_a_jpeg_is_shrunk_in_decoding(kind, shrink):
+    image = smooth(643, 481).convert(kind)
     small = pixels(opened(file(image, quality=95)), shrink)
-    assert small.shape == (3, -(-481 // shrink), -(-643 // shrink))
-    expected = torch.from_numpy(np.array(image.reduce(shrink))).permute(2, 0, 1)
-    assert (small.int() - expected.int()).abs().float().mean() < 2
+    assert small.shape == (-(-481 // shrink), -(-643 // shrink), 3)
+    expected = np.array(image.reduce(shrink).convert("RGB"))
+    assert np.abs(small.astype(int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4, 8])
+def test_a_jpeg_of_any_size_comes_out_as_pillow_has_it(shrink):
+    for width, height in ((8, 9), (17, 31), (65, 48), (203, 150)):
+        data = file(smooth(width, height))
+        by_pillow = opened(data)
+        by_pillow.draft(None, (width // shrink, height // shrink))
+        assert np.array_equal(pixels(opened(data), shrink), np.array(by_pillow.convert("RGB")))
 
 
 @pytest.mark.parametrize("kind", ["png", "palette"])
 def test_others_stay_as_they_are(kind):
-    assert pixels(opened(FILES[kind]()), 2).shape == (3, 41, 63)
+    assert pixels(opened(FILES[kind]()), 2).shape == (41, 63, 3)
 
 
-def test_what_torchvision_does_not_read_pillow_does(monkeypatch):
-    def refuse(*_: object) -> None:
-        raise RuntimeError("unsupported")
+def test_what_simplejpeg_does_not_read_pillow_does(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("unsupported")
 
     monkeypatch.setattr(decode, "decode_jpeg", refuse)
-    expected = torch.from_numpy(np.array(opened(FILES["rgb"]()).convert("RGB"))).permute(2, 0, 1)
-    assert torch.equal(pixels(opened(FILES["rgb"]())), expected)
+    expected = np.array(opened(FILES["rgb"]()).convert("RGB"))
+    assert np.array_equal(pixels(opened(FILES["rgb"]())), expected)
+
+
+def test_what_follows_a_jpeg_in_its_file_does_not_matter():
+    assert np.array_equal(pixels(opened(FILES["rgb"]() + b"and more")), pixels(opened(FILES["rgb"]())))
 
 
 @pytest.mark.parametrize("kind", ["rgb", "progressive", "png"])

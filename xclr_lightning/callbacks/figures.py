@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 
 from xclr_lightning.callbacks.run_folder import RunFolder
 
+# Of what is kept, finer than what is shown.
+FILE_DPI = 160
+
 
 def show(trainer: Trainer, name: str, figure: Figure) -> None:
     """Show a figure among TensorBoard's images, and keep its latest state in the run folder as ``figures/NAME.png``.
@@ -23,7 +26,18 @@ def show(trainer: Trainer, name: str, figure: Figure) -> None:
             if isinstance(callback, RunFolder):
                 file = callback.folder / "figures" / f"{name}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                figure.savefig(file, dpi=100)
+                figure.savefig(file, dpi=FILE_DPI)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_figure(name, figure, trainer.global_step)
+
+
+def are_shown(trainer: Trainer) -> bool:
+    """Whether figures go anywhere; they do not in ``fast_dev_run``, which writes nothing."""
+    kept = any(isinstance(callback, RunFolder) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    return kept or any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
+
+
+def after_epoch(trainer: Trainer) -> str:
+    """When a figure is of, as the end of its title; nothing where no epoch was trained."""
+    return f" after epoch {trainer.current_epoch + 1}" if trainer.state.fn == "fit" else ""

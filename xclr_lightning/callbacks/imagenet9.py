@@ -1,5 +1,6 @@
 """ImageNet-9, the Backgrounds Challenge: how far recognition leans on the background (Xiao et al. 2020)."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import torch
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.adversarial import AdversarialBackgrounds
+from xclr_lightning.callbacks.charts import draw_backgrounds
 from xclr_lightning.callbacks.classifier import ClassEvaluation
 from xclr_lightning.callbacks.features import Features
+from xclr_lightning.callbacks.figures import after_epoch, show
 from xclr_lightning.data import EvalView, ImageFolder, locate
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.imagenet import imagenet_classes
@@ -23,6 +26,7 @@ class ImageNet9(ClassEvaluation):
     Logged as ``imagenet9/<variant>``, and ``imagenet9/bg_gap`` = mixed_same − mixed_rand. Nothing is trained on them:
     a picture is taken for one of all classes that are known, such as ImageNet's 1,000, and what is none of the nine
     counts as wrong. The known classes are ImageNet's by wnid, or have the folders' names with or without their number.
+    The figure ``imagenet9/variants`` has the accuracies beside each other and beside that of guessing.
 
     Args:
         root: The folder ``bg_challenge``.
@@ -86,16 +90,26 @@ class ImageNet9(ClassEvaluation):
             (best,) = self.ranked(trainer, module, asked, [[name] for name in self._competing])
             return [self._name_of[self._competing[number]] if number >= 0 else None for number in best[:, 0].tolist()]
 
-        results = {}
+        accuracy = {}
         for variant, source in self._variants.items():
             asked = self.features(trainer, module, source, self._view)
             truth = [self._truth[variant][number] for number in asked.index.tolist()]
             hits = [name == right for name, right in zip(taken_for(asked), truth, strict=True) if right]
-            results[f"imagenet9/{variant}"] = torch.tensor(hits).float().mean().item()
+            accuracy[variant] = torch.tensor(hits).float().mean().item()
+        if trainer.is_global_zero:
+            figure = draw_backgrounds(accuracy, self._chance(), f"ImageNet-9{after_epoch(trainer)}")
+            show(trainer, "imagenet9/variants", figure)
+        results = {f"imagenet9/{variant}": value for variant, value in accuracy.items()}
         results["imagenet9/bg_gap"] = results["imagenet9/mixed_same"] - results["imagenet9/mixed_rand"]
         if self.adversarial:
             results["imagenet9/adversarial"] = self._adversary.accuracy(trainer, module, taken_for)
         return results
+
+    def _chance(self) -> float:
+        """Accuracy on the originals of taking any of the competing classes, each as often."""
+        names = Counter(self._name_of[name] for name in self._competing)
+        truth = [name for name in self._truth["original"] if name]
+        return sum(names[name] for name in truth) / max(len(truth) * len(self._competing), 1)
 
 
 def _open_variant(root: Path, variant: str) -> ImageFolder:

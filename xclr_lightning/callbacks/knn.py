@@ -2,13 +2,15 @@
 
 from lightning import LightningModule, Trainer
 
+from xclr_lightning.callbacks.charts import draw_over_k
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.figures import after_epoch, show
 from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
 from xclr_lightning.callbacks.voting import check_voting, neighbours_in, predictions
 
 
 class KNN(Evaluation):
-    """Weighted kNN, logged as ``NAME/top1@k`` for each set and k.
+    """Weighted kNN, logged as ``NAME/top1@k`` for each set and k, and over several k as the figure ``knn/over_k``.
 
     Args:
         sets: NAME → what is classified by what.
@@ -36,11 +38,13 @@ class KNN(Evaluation):
         return bool(self.sets)
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
-        results: dict[str, float] = {}
+        curves: dict[str, dict[int, float]] = {}
         for name, one in self._opened.items():
             bank, queries = self.share(trainer, module, one.bank), self.features(trainer, module, one.queries)
             neighbours = neighbours_in(module, bank, queries, max(self.k))
             found = predictions(neighbours, one.bank_labels, len(one.classes), self.k, self.temperature)
             truth = one.query_labels[queries.index]
-            results |= {f"{name}/top1@{k}": (best == truth).float().mean().item() for k, best in found.items()}
-        return results
+            curves[name] = {k: (best == truth).float().mean().item() for k, best in found.items()}
+        if len(self.k) > 1 and trainer.is_global_zero:
+            show(trainer, "knn/over_k", draw_over_k(curves, f"kNN accuracy{after_epoch(trainer)}"))
+        return {f"{name}/top1@{k}": value for name, curve in curves.items() for k, value in curve.items()}

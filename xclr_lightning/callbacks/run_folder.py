@@ -1,9 +1,10 @@
-"""The run folder: config, metrics as JSON and CSV, how they were measured, a link to the graph."""
+"""The run folder: config, environment, metrics as JSON and CSV, how they were measured, a link to the graph."""
 
 import csv
 import json
 import os
-import re
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from xclr_lightning.callbacks.environment import environment
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.errors import UserError
-
-SECRET = re.compile(r"token|password|secret|api_?key", re.IGNORECASE)
 
 
 def new_run_folder(chosen: str | None, name: str) -> Path:
@@ -45,24 +46,31 @@ class RunFolder(Callback):
     """Writes ``config.yaml``, ``metrics.json``, ``metrics.csv`` and the link ``graph``, on the first process.
 
     ``protocol.json`` says for each evaluation which numbers it logged by which settings; TensorBoard has the same among
-    its hyperparameters.
+    its hyperparameters. ``environment.json`` says on what software and hardware, by which command and at which commit
+    the run was started; what was not committed is in ``uncommitted.patch``.
 
-    A run that goes on in its folder keeps what is there: its config becomes ``config-2.yaml``, its rows are appended.
+    A run that goes on in its folder keeps what is there: its config becomes ``config-2.yaml``, beside it is
+    ``environment-2.json``, and its rows are appended.
 
     Args:
         folder: Where to write.
         config: The whole config, as YAML.
+        arguments: The command line, without the program.
     """
 
-    def __init__(self, folder: Path, config: str) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: Path, config: str, arguments: Sequence[str] = ()) -> None:
+        self.folder, self.config, self.arguments = folder, config, arguments
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
         # Without the folder of this run, so that the file can be used again.
         config = without_secrets(yaml.safe_load(self.config)) | {"run_dir": None}
-        self._free_name().write_text(yaml.safe_dump(config, sort_keys=False))
+        number = next(n for n in count(1) if not (self.folder / _numbered("config.yaml", n)).exists())
+        (self.folder / _numbered("config.yaml", number)).write_text(yaml.safe_dump(config, sort_keys=False))
+        facts = environment(self.arguments, trainer.world_size, self.folder, number)
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        (self.folder / _numbered("environment.json", number)).write_text(text, encoding="utf-8")
         graph = getattr(trainer.datamodule, "graph_folder", None)  # type: ignore[attr-defined]
         link = self.folder / "graph"
         if graph is not None:
@@ -107,10 +115,6 @@ class RunFolder(Callback):
             if isinstance(logger, TensorBoardLogger):
                 logger.log_hyperparams(settings, numbers, trainer.global_step)
 
-    def _free_name(self) -> Path:
-        names = ["config.yaml", *(f"config-{n}.yaml" for n in range(2, 10_000))]
-        return next(self.folder / name for name in names if not (self.folder / name).exists())
-
 
 def _is_old(name: str, trainer: Trainer) -> bool:
     """Whether Lightning has a number still from an earlier epoch."""
@@ -127,18 +131,6 @@ def _protocols(trainer: Trainer) -> dict[str, dict[str, Any]]:
     return {type(one).__name__: {"logged": one.logged, **one.protocol()} for one in _evaluations(trainer) if one.logged}
 
 
-def without_secrets(value: Any) -> Any:
-    """A config less every setting whose name says that it is a token, a password, a secret or an API key.
-
-    Example:
-        >>> without_secrets({"model": {"lr": 0.1, "hub_token": "x"}})
-        {'model': {'lr': 0.1}}
-    """
-    if isinstance(value, dict):
-        return {name: without_secrets(item) for name, item in value.items() if not SECRET.search(str(name))}
-    return [without_secrets(item) for item in value] if isinstance(value, list) else value
-
-
 def append_row(file: Path, row: dict[str, Any]) -> None:
     """Add a row to a CSV file, with new columns where it has new names; a row of the same step is replaced."""
     rows: list[dict[str, Any]] = []
@@ -153,6 +145,12 @@ def append_row(file: Path, row: dict[str, Any]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     os.replace(draft, file)
+
+
+def _numbered(name: str, number: int) -> str:
+    """``config.yaml``, ``config-2.yaml``, …, by the number of the start of a run in its folder."""
+    stem, dot, suffix = name.partition(".")
+    return name if number == 1 else f"{stem}-{number}{dot}{suffix}"
 
 
 def _replace(file: Path, text: str) -> None:

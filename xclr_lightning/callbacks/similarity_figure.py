@@ -7,15 +7,15 @@ from torch import Tensor
 
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import features_of, projections
-from xclr_lightning.callbacks.figures import show
+from xclr_lightning.callbacks.figures import after_epoch, show
 from xclr_lightning.data.dataset import ViewsDataset
-from xclr_lightning.drawing import SCALE
+from xclr_lightning.drawing import CARD, SCALE
 from xclr_lightning.evaluation.agreement import rank_correlation, related_groups
 from xclr_lightning.graphs.inspection.naming import distinctive
 
 
 class SimilarityFigure(Evaluation):
-    """Similarities of groups of related captions: in the graph, before training, and now.
+    """Similarities of groups of related captions, in the graph and in the network, before training and as it goes on.
 
     A cell is the mean cosine of two captions' pictures in z, on the diagonal that of different pictures of one caption;
     held-out pictures are shown where ``data.val`` is set. Logged as the figure ``graph/similarity``; ``graph/spearman``
@@ -30,10 +30,9 @@ class SimilarityFigure(Evaluation):
 
     percent = False
 
-    def __init__(self, groups: int = 6, size: int = 5, captions: int = 1000, every_n_epochs: int = 1) -> None:
+    def __init__(self, groups: int = 5, size: int = 4, captions: int = 1000, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
         self.groups, self.size, self.captions = groups, size, captions
-        self._before: Tensor | None = None
 
     def open(self) -> bool:
         return True
@@ -47,22 +46,19 @@ class SimilarityFigure(Evaluation):
             self._on = len(self._names) > 2  # a rank correlation needs three pairs
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._on:
-            self._before = self._learned(trainer, pl_module)
+        if self._on and not trainer.global_step:
+            self._show(trainer, self._learned(trainer, pl_module), " before training")
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         learned = self._learned(trainer, module)
-        spearman = rank_correlation(self._target, learned)
+        self._show(trainer, learned, after_epoch(trainer))
+        return {"graph/spearman": rank_correlation(self._target, learned)}
+
+    def _show(self, trainer: Trainer, learned: Tensor, when: str) -> None:
         if trainer.is_global_zero:
-            panels = {"the graph: what the captions say": self._target}
-            if self._before is not None:
-                panels["the network before training"] = self._before
-            panels[f"the network after epoch {trainer.current_epoch + 1}"] = learned
-            figure = draw(
-                panels, self._names, related_groups(self._target, self.groups, min(self.size, len(self._names)))
-            )
-            show(trainer, "graph/similarity", figure)
-        return {"graph/spearman": spearman}
+            panels = {"The graph: what the captions say": self._target, f"The network{when}": learned}
+            groups = related_groups(self._target, self.groups, min(self.size, len(self._names)))
+            show(trainer, "graph/similarity", draw(panels, self._names, groups))
 
     def _choose(self, dataset: ViewsDataset) -> None:
         """Take the first pictures of each caption, for as many captions as were asked for."""
@@ -90,35 +86,38 @@ class SimilarityFigure(Evaluation):
 
 
 def draw(panels: dict[str, Tensor], names: list[str], groups: list[Tensor]) -> Figure:
-    """Draw matrices side by side on one scale, their rows sorted into groups.
+    """Draw matrices below each other on one scale, their rows sorted into groups.
 
     Args:
-        panels: Title → similarities, shape ``(n, n)``; the first is what the others are compared with.
+        panels: Title → similarities, shape ``(n, n)``.
         names: Of the rows; words that all begin with are left out.
         groups: Rows to show, group by group.
     """
     rows = torch.cat(groups)
     group = torch.arange(len(groups)).repeat_interleave(torch.tensor([len(g) for g in groups]))
     related, same = group[:, None] == group, torch.eye(len(rows), dtype=torch.bool)
-    figure = Figure(figsize=(3.4 * len(panels) + 2.6, 4.6), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (title, matrix) in zip(axes, panels.items(), strict=True):
+    height = 0.6 + 2.5 * len(panels)
+    figure = Figure((CARD, height))
+    left, width = 1.3 / CARD, 2.14 / CARD
+    for number, (title, matrix) in enumerate(panels.items()):
+        axis = figure.add_axes((left, 1 - (2.5 + 2.5 * number) / height, width, 2.1 / height))
         block = _standardised(matrix)[rows][:, rows]
-        image = axis.imshow(block.numpy(), cmap=SCALE, vmin=-1, vmax=4)
+        image = axis.imshow(block.numpy(), cmap=SCALE, vmin=-1, vmax=4, aspect="auto")
         others = block[~related].mean()
-        axis.set_title(
-            f"{title}\nsame caption {block[same].mean() - others:+.1f}, "
-            f"related {block[related & ~same].mean() - others:+.1f}",
-            fontsize=10,
-        )
+        near = [block[cells].mean() - others for cells in (same, related & ~same)]
+        figure.text(0.03, 1 - (0.18 + 2.5 * number) / height, title, fontsize=8, weight="bold")
+        means = "same caption {:+.1f}, related {:+.1f} over others".format(*near)
+        figure.text(1 - 0.06 / CARD, 1 - (0.36 + 2.5 * number) / height, means, fontsize=7, ha="right")
         axis.set_xticks([])
-        axis.set_yticks([])
+        axis.set_yticks(range(len(rows)), distinctive([names[i] for i in rows], 24), fontsize=6.5, parse_math=False)
+        axis.tick_params(length=0, pad=2)
         for edge in group.diff().nonzero().flatten().tolist():
             axis.axhline(edge + 0.5, color="white", linewidth=1)
             axis.axvline(edge + 0.5, color="white", linewidth=1)
-    axes[0].set_yticks(range(len(rows)), distinctive([names[i] for i in rows]), fontsize=7, parse_math=False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("similarity, in deviations above the mean of all pairs\ntitles: above unrelated captions", fontsize=8)
+    scale = figure.add_axes((left, 0.38 / height, width, 0.08 / height))
+    bar = figure.colorbar(image, cax=scale, orientation="horizontal")
+    bar.ax.tick_params(labelsize=7, pad=1, length=2)
+    bar.set_label("in standard deviations over the mean", fontsize=7, labelpad=1)
     return figure
 
 

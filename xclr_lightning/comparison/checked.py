@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from xclr_lightning.callbacks.run_folder import without_secrets
+from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.comparison.grid import Row
 from xclr_lightning.lightning_cli import DataCLI, run
 from xclr_lightning.objectives import XCLR, SoftCLIP
@@ -35,7 +35,8 @@ class Checked:
     @property
     def objective(self) -> type:
         """The class that it trains."""
-        return resolve_name(self.settings["model"]["class_path"])
+        model: type = resolve_name(self.settings["model"]["class_path"])
+        return model
 
 
 def checked(rows: Sequence[Row], common: Sequence[str], controls: bool) -> list[Checked]:
@@ -64,8 +65,8 @@ def settings(arguments: Sequence[str]) -> dict[str, Any]:
         UserError: A setting is wrong.
     """
     cli = run(["fit", *arguments], _Settings)
-    text = cli._parser("fit").dump(cli.config["fit"], skip_none=False, format="yaml")
-    return without_secrets(yaml.safe_load(text))
+    settings: dict[str, Any] = without_secrets(yaml.safe_load(cli.settings_text()))
+    return settings
 
 
 def control_of(known: Checked) -> Row | None:

@@ -23,8 +23,8 @@ def gaussian_blur_(images: Tensor, sigmas: Sequence[float]) -> None:
         Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, appendix A.
     """
     count, channels, height, width = images.shape
-    reach = min(max(1, width // 20), math.ceil(DEVIATIONS * max(sigmas)))
-    table = torch.tensor([_weights(sigma, reach) for sigma in sigmas], dtype=torch.int16, device=images.device)
+    reach = window(width, max(sigmas))
+    table = torch.tensor([window_weights(sigma, reach) for sigma in sigmas], dtype=torch.int16, device=images.device)
     weights = table.split(1, dim=1)
     padded = images.new_empty(count, channels, height + 2 * reach, width + 2 * reach)
     padded[:, :, reach : reach + height, reach : reach + width] = images
@@ -34,6 +34,20 @@ def gaussian_blur_(images: Tensor, sigmas: Sequence[float]) -> None:
     down = _blurred(_blurred(padded.view(count, -1), weights, 1), weights, width + 2 * reach)
     strides = (down.stride(0), *padded.stride()[1:])
     images.copy_(down.as_strided(images.shape, strides))
+
+
+def window(width: int, sigma: float) -> int:
+    """How many neighbours on either side a pixel of a picture so wide takes in: a tenth of it in all, or fewer."""
+    return min(max(1, width // 20), math.ceil(DEVIATIONS * sigma))
+
+
+def window_weights(sigma: float, reach: int) -> list[int]:
+    """Weights of pixels by their distance up to ``reach``: those of a window add up to 256."""
+    gaussian = [math.exp(-0.5 * (distance / sigma) ** 2) for distance in range(reach + 1)]
+    scale = 256 / (2 * sum(gaussian) - gaussian[0])
+    # Sums from each distance on are rounded, not weights: the errors of many small weights would add up.
+    sums = [round(scale * sum(gaussian[distance:])) for distance in range(1, reach + 2)]
+    return [256 - 2 * sums[0], *(more - fewer for more, fewer in pairwise(sums))]
 
 
 def _blurred(values: Tensor, weights: Sequence[Tensor], step: int) -> Tensor:
@@ -47,15 +61,6 @@ def _blurred(values: Tensor, weights: Sequence[Tensor], step: int) -> Tensor:
             result.addcmul_(values.narrow(1, place * step, length), weights[distance])
     # Sums of up to 2¹⁶ wrap around: the upper byte is right all the same.
     return result.bitwise_right_shift_(8).bitwise_and_(255)
-
-
-def _weights(sigma: float, reach: int) -> list[int]:
-    """Weights of pixels by their distance up to ``reach``: those of a window add up to 256."""
-    gaussian = [math.exp(-0.5 * (distance / sigma) ** 2) for distance in range(reach + 1)]
-    scale = 256 / (2 * sum(gaussian) - gaussian[0])
-    # Sums from each distance on are rounded, not weights: the errors of many small weights would add up.
-    sums = [round(scale * sum(gaussian[distance:])) for distance in range(1, reach + 2)]
-    return [256 - 2 * sums[0], *(more - fewer for more, fewer in pairwise(sums))]
 
 
 def _mirror_(padded: Tensor, dim: int, reach: int) -> None:

@@ -1,8 +1,8 @@
 """Torchvision's colour operations for batches, in place: each picture by a strength of its own.
 
-Pictures are ``(n, 3, H, W)``, int16 in [0, 255]. As torchvision's do on uint8, every operation rounds to whole grey
-levels; processors work on twice as many of them at a time as of float32. Strengths, one for each picture, have few
-enough bits for products to fit 16.
+They are for devices; pictures on the CPU go by :mod:`xclr_lightning.data.photometric_cpu`. Pictures are
+``(n, 3, H, W)``, int16 in [0, 255]. As torchvision's do on uint8, every operation rounds to whole grey levels, which
+are half as much to move as float32. Strengths, one for each picture, have few enough bits for products to fit 16.
 """
 
 from collections.abc import Sequence

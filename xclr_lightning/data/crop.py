@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 # Left, top, right, bottom, in pixels.
 Box = tuple[int, int, int, int]
@@ -36,23 +35,25 @@ def random_box(width: int, height: int, min_scale: float) -> Box:
     return left, top, left + w, top + h
 
 
-def resized_crop(picture: Tensor, box: Box, size: int) -> Tensor:
+def resized_crop(picture: np.ndarray, box: Box, size: int) -> np.ndarray:
     """Crop and resize as torchvision does, bilinear with antialiasing.
 
     Args:
-        picture: Shape: ``(3, height, width)``, uint8; quickest where a pixel's channels are side by side in memory.
+        picture: Shape: ``(height, width, 3)``, uint8.
         box: The crop.
         size: Side of the result.
 
     Returns:
-        Shape: ``(3, size, size)``, uint8, in any layout.
+        Shape: ``(size, size, 3)``, uint8.
     """
     left, top, right, bottom = box
-    crop = picture[None, :, top:bottom, left:right].contiguous(memory_format=torch.channels_last)
-    return torch.nn.functional.interpolate(crop, (size, size), mode="bilinear", antialias=True)[0]
+    crop = torch.from_numpy(np.ascontiguousarray(picture[top:bottom, left:right]))
+    channels_last = crop[None].permute(0, 3, 1, 2)  # torch is quickest on this layout
+    resized = torch.nn.functional.interpolate(channels_last, (size, size), mode="bilinear", antialias=True)
+    return resized[0].permute(1, 2, 0).numpy()
 
 
-def turned_crop(image: Image.Image, box: Box, size: int, angle: float) -> Tensor:
+def turned_crop(image: Image.Image, box: Box, size: int, angle: float) -> np.ndarray:
     """Crop, turn about the picture's centre and resize in one resampling; what lies outside the picture is black.
 
     Args:
@@ -62,7 +63,7 @@ def turned_crop(image: Image.Image, box: Box, size: int, angle: float) -> Tensor
         angle: In radians.
 
     Returns:
-        Shape: ``(3, size, size)``, uint8, in any layout.
+        Shape: ``(size, size, 3)``, uint8.
     """
     left, top, right, bottom = (float(side) for side in box)
     if (shrink := int(min(right - left, bottom - top) / size)) > 1:  # bilinear sampling alone would alias
@@ -75,4 +76,4 @@ def turned_crop(image: Image.Image, box: Box, size: int, angle: float) -> Tensor
         sin * scale_x, cos * scale_y, sin * x + cos * y + image.height / 2,
     )  # fmt: skip
     turned = image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(turned)).permute(2, 0, 1)
+    return np.array(turned)

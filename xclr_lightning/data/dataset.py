@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
@@ -79,8 +78,11 @@ class ViewsDataset(Dataset[dict[str, Any]]):
 def collate(samples: list[dict[str, Any]]) -> dict[str, Tensor | int | list[str]]:
     """Stack samples; ``views`` comes out view-major, ``(V, n, 3, H, W)``, ``bad`` as one list, ``seed`` the first's."""
     bad = [message for sample in samples for message in sample.pop("bad")]
+    by_sample = [sample.pop("views") for sample in samples]
+    # Handed over in the order they come out, they are copied once, and in a worker straight into shared memory.
+    views = default_collate([view for same_place in zip(*by_sample, strict=True) for view in same_place])
     batch = default_collate(samples)
-    batch["views"] = torch.transpose(batch["views"], 0, 1).contiguous()
+    batch["views"] = views.unflatten(0, (-1, len(samples)))
     return {**batch, "seed": samples[0]["seed"], "bad": bad}
 
 

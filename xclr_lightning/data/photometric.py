@@ -1,24 +1,34 @@
-"""Colour jitter, grey and blur of a batch, on whatever device it is, each picture with its own draw.
+"""Colour jitter, grey and blur of a batch, each picture with its own draw.
 
 Draws are torchvision's (``ColorJitter``, ``RandomGrayscale``, ``GaussianBlur``), the order of the jitter's four
-operations among them. They come from torch's global generator of the CPU, so every device sees the same ones. Pictures
-are int16 meanwhile: as torchvision's do on uint8, operations round to whole grey levels.
+operations among them. They come from torch's global generator of the CPU, so every device sees the same ones. What was
+drawn is done on the CPU to one picture after another, each staying in the core's cache for all its steps; on a device
+to all pictures together, a kind of step at a time. Either rounds to whole grey levels, as torchvision does on uint8.
 """
-
-from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from xclr_lightning.data.blur import gaussian_blur_
-from xclr_lightning.data.colour import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_
+from xclr_lightning.data import blur, colour, photometric_cpu
 from xclr_lightning.errors import UserError
 
 # What is done to one picture, and how strongly; None where it is spared.
-Step = tuple[Callable[[Tensor, Sequence[float]], None], float] | None
+Step = tuple[str, float] | None
 
-# On the CPU so many pixels are augmented at a time, that all operations find them in the cache of one core.
-CPU_PIXELS = 2**16
+ON_CPU = {
+    "brightness": photometric_cpu.adjust_brightness,
+    "contrast": photometric_cpu.adjust_contrast,
+    "saturation": photometric_cpu.adjust_saturation,
+    "hue": photometric_cpu.adjust_hue,
+    "blur": photometric_cpu.gaussian_blur,
+}
+ON_DEVICE = {
+    "brightness": colour.adjust_brightness_,
+    "contrast": colour.adjust_contrast_,
+    "saturation": colour.adjust_saturation_,
+    "hue": colour.adjust_hue_,
+    "blur": blur.gaussian_blur_,
+}
 
 
 class Photometric:
@@ -39,7 +49,7 @@ class Photometric:
 
     Example:
         >>> Photometric()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).dtype
-        torch.float32
+        torch.uint8
     """
 
     def __init__(
@@ -62,16 +72,9 @@ class Photometric:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Augment ``(n, 3, H, W)`` uint8 to float32 in [0, 1]."""
+        """Augment ``(n, 3, H, W)``, uint8, to another of the same."""
         plans = self.draw(len(images))
-        result = torch.empty(images.shape, device=images.device)
-        count = max(1, CPU_PIXELS // images.shape[2:].numel() if images.device.type == "cpu" else len(images))
-        for start in range(0, len(images), count):
-            part = slice(start, start + count)
-            levels = images[part].to(torch.int16)
-            augment_(levels, plans[part])
-            result[part].copy_(levels).mul_(1 / 255)
-        return result
+        return augment_on_cpu(images, plans) if images.device.type == "cpu" else augment_on_device(images, plans)
 
     def draw(self, count: int) -> list[list[Step]]:
         """Decide what is done to each of ``count`` pictures: the jitter's four steps in random order, grey, blur."""
@@ -84,29 +87,46 @@ class Photometric:
         if self.jitter and gates[0] < self.jitter_probability:
             low, high = max(0.0, 1 - 0.8 * self.jitter), 1 + 0.8 * self.jitter
             *factors, shift = strengths
-            scales = (adjust_brightness_, adjust_contrast_, adjust_saturation_)
+            scales = ("brightness", "contrast", "saturation")
             steps: list[Step] = [(scale, low + (high - low) * u) for scale, u in zip(scales, factors, strict=True)]
-            steps.append((adjust_hue_, 0.2 * self.jitter * (2 * shift - 1)))
+            steps.append(("hue", 0.2 * self.jitter * (2 * shift - 1)))
             jitter = [steps[number] for number in sorted(range(4), key=order.__getitem__)]
-        grey = (adjust_saturation_, 0.0) if gates[1] < self.grey else None
-        blur = (gaussian_blur_, self.sigma[0] + (self.sigma[1] - self.sigma[0]) * deviation)
+        grey = ("saturation", 0.0) if gates[1] < self.grey else None
+        blur = ("blur", self.sigma[0] + (self.sigma[1] - self.sigma[0]) * deviation)
         return [*jitter, grey, blur if gates[2] < self.blur else None]
 
 
-def augment_(images: Tensor, plans: list[list[Step]]) -> None:
-    """Take every picture's steps in place, those of one kind together.
+def augment_on_cpu(images: Tensor, plans: list[list[Step]]) -> Tensor:
+    """Take every picture's steps, one picture after another.
 
     Args:
-        images: Shape: ``(n, 3, H, W)``, int16 in [0, 255].
+        images: Shape: ``(n, 3, H, W)``, uint8.
         plans: As many steps for each of the n pictures, taken in their order.
+
+    Returns:
+        Shape: ``(n, 3, H, W)``, uint8.
     """
+    result = torch.empty(images.shape, dtype=torch.uint8)
+    for source, plan, target in zip(images.numpy(), plans, result.numpy(), strict=True):
+        for name, strength in filter(None, plan):
+            ON_CPU[name](source, strength, target)
+            source = target
+        if source is not target:
+            target[:] = source
+    return result
+
+
+def augment_on_device(images: Tensor, plans: list[list[Step]]) -> Tensor:
+    """Take the steps of all pictures together, those of one kind at a time; see :func:`augment_on_cpu`."""
+    levels = images.to(torch.int16)
     for steps in zip(*plans, strict=True):
-        for operation in {step[0]: None for step in steps if step}:
-            chosen = [number for number, step in enumerate(steps) if step and step[0] is operation]
-            strengths = [step[1] for step in steps if step and step[0] is operation]
+        for name in {step[0]: None for step in steps if step}:
+            chosen = [number for number, step in enumerate(steps) if step and step[0] == name]
+            strengths = [step[1] for step in steps if step and step[0] == name]
             if len(chosen) == len(images):
-                operation(images, strengths)
+                ON_DEVICE[name](levels, strengths)
             else:
-                some = images[chosen]
-                operation(some, strengths)
-                images[chosen] = some
+                some = levels[chosen]
+                ON_DEVICE[name](some, strengths)
+                levels[chosen] = some
+    return levels.to(torch.uint8)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from xclr_lightning.callbacks.run_folder import without_secrets
+from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.objectives.base import BackboneModule
 
 # What may come before a colon in a setting that names no place on a disk.

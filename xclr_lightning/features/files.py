@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xclr_lightning.data import Source
+from xclr_lightning.data.skipped import by_cause, causes
 from xclr_lightning.features.unfinished import Unfinished, whole
 
 
@@ -23,13 +24,30 @@ class _Names:
         self._keys = source.keys()
 
     def keys(self, index: np.ndarray) -> np.ndarray:
-        return self._keys[index]
+        keys: np.ndarray = self._keys[index]
+        return keys
 
     def parts(self, index: np.ndarray) -> list[str]:
         return [self._names[bisect_right(self._starts, number) - 1] for number in index.tolist()]
 
 
-def write_parquet(output: Path, unfinished: Unfinished, source: Source, name: str, description: dict[str, Any]) -> None:
+def contents(rows: int, width: int, what: str, bad: Sequence[str]) -> str:
+    """How many rows of how many numbers there are, and which pictures were left out.
+
+    Example:
+        >>> print(contents(1500, 64, "features: x.parquet", ["a.jpg: OSError: truncated"]))
+        1,500 × 64 features: x.parquet
+        left out pictures that cannot be read: 1 OSError; such as a.jpg: OSError: truncated
+    """
+    lines = [f"{rows:,} × {width} {what}"]
+    if bad:
+        lines.append(f"left out pictures that cannot be read: {by_cause(causes(bad))}; such as {bad[0]}")
+    return "\n".join(lines)
+
+
+def write_parquet(
+    output: Path, blocks: Iterable[tuple[np.ndarray, ...]], source: Source, name: str, description: dict[str, Any]
+) -> None:
     """Write a row a picture, in the order of the source, a row group a block.
 
     Columns are ``key`` and ``part``, strings that name the picture (bytes that are not UTF-8 as ``\\xff``) and its
@@ -37,14 +55,14 @@ def write_parquet(output: Path, unfinished: Unfinished, source: Source, name: st
 
     Args:
         output: The file.
-        unfinished: All blocks.
+        blocks: Features ``(n, D)`` and numbers ``(n,)`` of the pictures, in ascending order.
         source: The pictures.
         name: Of the column of features.
         description: Kept as JSON in the file's metadata, under ``xclr_lightning``.
     """
     names, writer = _Names(source), None
     with whole(output) as file:
-        for features, index in unfinished.arrays("features", "index"):
+        for features, index in blocks:
             values = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1])
             keys = [key.decode(errors="backslashreplace") for key in names.keys(index).tolist()]
             table = pa.table({"key": keys, "part": pa.array(names.parts(index), pa.string()), name: values})

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from xclr_lightning.data import EvalView, Source, View, open_source
-from xclr_lightning.data.skipped import by_cause, causes
 from xclr_lightning.errors import UserError
 from xclr_lightning.features.crop import eval_crop
 from xclr_lightning.features.encode import block_rows, blocks, encoder, missing_blocks
-from xclr_lightning.features.files import write_npy, write_parquet
+from xclr_lightning.features.files import contents, write_npy, write_parquet
 from xclr_lightning.features.unfinished import Unfinished
 from xclr_lightning.model_by_name import load_module
 from xclr_lightning.objectives.base import BackboneModule
@@ -45,7 +44,8 @@ def run(given: argparse.Namespace, output: Path) -> None:
     if output.suffix == ".npy":
         written = f"{output}, keys in {write_npy(output, unfinished, source)}"
     else:
-        write_parquet(output, unfinished, source, kind, settings | {"name": given.ckpt})
+        found = unfinished.arrays("features", "index")
+        write_parquet(output, found, source, kind, settings | {"name": given.ckpt})
         written = str(output)
     _report(unfinished, f"{kind}: {written}")
     unfinished.remove()
@@ -90,9 +90,7 @@ def digest_of_weights(module: BackboneModule) -> str:
 
 
 def _report(unfinished: Unfinished, what: str) -> None:
-    """Say how many rows of how many numbers there are, and what was left out."""
     rows = sum(len(index) for (index,) in unfinished.arrays("index"))
     width = next(features.shape[1] for (features,) in unfinished.arrays("features"))
-    print(f"{rows:,} × {width} {what}")
-    if bad := [message for (messages,) in unfinished.arrays("bad") for message in messages.tolist()]:
-        print(f"left out pictures that cannot be read: {by_cause(causes(bad))}; such as {bad[0]}")
+    bad = [message for (messages,) in unfinished.arrays("bad") for message in messages.tolist()]
+    print(contents(rows, width, what, bad))

@@ -1,5 +1,6 @@
 """The module under everything that is trained: a backbone, its optimiser, and what evaluations ask of it."""
 
+import math
 from abc import abstractmethod
 from typing import Any, Literal
 
@@ -133,12 +134,16 @@ class BackboneModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         self.trainer.fit_loop.setup_data()  # without it the batches are not counted where max_steps ends the run
-        steps = int(self.trainer.estimated_stepping_batches)
+        if math.isinf(steps := self.trainer.estimated_stepping_batches):
+            raise UserError(
+                "the learning rate goes down to an end, and the run has none: "
+                "set trainer.max_epochs or trainer.max_steps"
+            )
         accumulated = self.trainer.accumulate_grad_batches
         batch = self.trainer.datamodule.batch_size * accumulated  # type: ignore[attr-defined]
         optimizer = build_optimizer(self.groups(scaled_lr(self.lr, batch, self.lr_scaling)), self.optimizer)
         warmup = round(self.warmup_epochs * self.trainer.num_training_batches / accumulated)
-        schedule = warmup_cosine(optimizer, min(warmup, steps - 1), steps)
+        schedule = warmup_cosine(optimizer, min(warmup, int(steps) - 1), int(steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _step(self, batch: dict[str, Any], stage: str, batch_idx: int) -> tuple[Tensor, Tensor]:
