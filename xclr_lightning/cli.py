@@ -51,8 +51,8 @@ options of every command:
   --trainer.KEY VALUE   Lightning's Trainer: max_epochs, devices, precision, …
   --knn.KEY VALUE       evaluations, likewise --linear_probe, --feature_probe, --few_shot, --retrieval, --zero_shot,
                         --imagenet_real, --imagenet_shift, --imagenet9, --objectnet, --mit_states, --agreement,
-                        --similarity_figure;
-                        --graph_report.sample 0 leaves out what is said of the graph before training
+                        and what is drawn: --similarity_figure, --neighbour_sheet, --view_sheet,
+                        --embedding_projector, --scalar_layout, --graph_report
   --seed_everything N   the seed
   --print_config        print the whole config and stop
   --help_all            every option with its type, default and meaning

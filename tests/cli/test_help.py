@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from xclr_lightning.cli import HELP
 from xclr_lightning.config_files import shipped_configs
+from xclr_lightning.lightning_cli import EVALUATIONS
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], []])
@@ -34,3 +36,7 @@ def test_help_all_lists_every_group(cli, capfd) -> None:
     printed = capfd.readouterr().out
     for group in ("--trainer.max_epochs", "--knn.k", "--imagenet9.root", "--mit_states.root", "--run_dir"):
         assert group in printed
+
+
+def test_help_names_every_group() -> None:
+    assert [group for group in EVALUATIONS if f"--{group}" not in HELP] == []
