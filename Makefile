@@ -13,7 +13,7 @@ demo: .venv/.ready  ## train X-CLR on real captioned pictures, on a laptop's CPU
 	$(BIN)/python -m xclr_lightning fit --config demo
 
 test: .venv/.ready  ## every test and doctest
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: .venv/.ready  ## style and types
 	$(BIN)/ruff check .

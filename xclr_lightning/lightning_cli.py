@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 from contextlib import nullcontext
 from itertools import pairwise
@@ -12,6 +13,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning import Trainer
 from lightning.fabric.plugins import CheckpointIO
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -216,6 +218,13 @@ def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
             raise
         reason = " ".join(str(error).split())
         raise UserError(f"the checkpoint does not fit the model: {reason[:300]} …") from error
+    except MisconfigurationException as error:
+        if not (wanted := re.search(r"restored a checkpoint with current_epoch.*max_epochs=(\d+)", str(error))):
+            raise
+        raise UserError(
+            f"the checkpoint is past trainer.max_epochs {wanted[1]}: raise it, choose another --run_dir, or begin anew "
+            "with --ckpt_path null"
+        ) from error
     except OmegaConfBaseException as error:
         raise UserError(f"in a config: {str(error).splitlines()[0]}") from error
     except ValueError as error:

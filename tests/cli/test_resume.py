@@ -116,6 +116,9 @@ def test_fit_goes_on_in_its_folder_and_then_has_nothing_left_to_do(cli, config: 
     assert step() == 6
     rows = Path("run/metrics.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2"]
+    fewer = cli(*command, 1)
+    assert fewer.status == 2
+    assert "the checkpoint is past trainer.max_epochs 1: " in fewer.err.splitlines()[-1]
 
 
 def test_the_folder_may_come_from_a_config(cli, config: Path) -> None:

@@ -2,6 +2,7 @@
 
 from xclr_lightning.callbacks.agreement import Agreement
 from xclr_lightning.callbacks.embedding_projector import EmbeddingProjector
+from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.feature_probe import FeatureProbe
 from xclr_lightning.callbacks.few_shot import FewShot
 from xclr_lightning.callbacks.graph_report import GraphReport
@@ -24,6 +25,7 @@ __all__ = [
     "KNN",
     "Agreement",
     "EmbeddingProjector",
+    "Evaluation",
     "FeatureProbe",
     "FewShot",
     "GraphReport",

@@ -7,6 +7,7 @@ from xclr_lightning.graphs.class_name import ClassNameGraph
 from xclr_lightning.graphs.class_table import ClassTableGraph
 from xclr_lightning.graphs.clip_text import ClipTextGraph
 from xclr_lightning.graphs.embedding import EmbeddingGraph
+from xclr_lightning.graphs.formula import FormulaGraph
 from xclr_lightning.graphs.function import FunctionGraph
 from xclr_lightning.graphs.label import LabelGraph
 from xclr_lightning.graphs.metadata import MetadataGraph
@@ -25,6 +26,7 @@ __all__ = [
     "ClassTableGraph",
     "ClipTextGraph",
     "EmbeddingGraph",
+    "FormulaGraph",
     "FunctionGraph",
     "GraphSource",
     "LabelGraph",
