@@ -1,12 +1,10 @@
 """The commit that code is at, and what was changed since: asked of git, with patience for a few seconds only."""
 
 import os
-import signal
+import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
-from threading import Timer
+from subprocess import DEVNULL
 from typing import Any
 
 import xclr_lightning
@@ -48,32 +46,18 @@ class _Git:
     def __init__(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
 
-    def ask(self, folder: Path, *arguments: str, limit: int = LARGEST_PATCH) -> bytes | None:
-        """What a command prints, at most one byte more than the limit; None where it fails or takes too long."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            return None
-        quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        # As configured for a person, it may start programs that keep running.
+    def ask(self, folder: Path, *arguments: str) -> bytes | None:
+        """What a command prints; None where it fails or takes too long."""
+        # As configured for a person, git may start programs that keep running.
         command = ["git", "-c", "core.fsmonitor=false", "-c", "diff.relative=false", "-C", str(folder), *arguments]
+        quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        left = max(0.0, self._until - time.monotonic())
         try:
-            process = Popen(
-                command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=os.environ | quiet, start_new_session=True
-            )
-        except OSError:
+            return subprocess.run(
+                command, stdin=DEVNULL, capture_output=True, env=quiet, timeout=left, check=True
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
             return None
-        timer = Timer(left, _kill, [process])
-        timer.start()
-        try:
-            with process:
-                assert process.stdout is not None
-                answer = process.stdout.read(limit + 1)
-                if len(answer) > limit:
-                    _kill(process)
-                    return answer
-        finally:
-            timer.cancel()
-        return answer if process.returncode == 0 else None
 
     def root(self, folder: Path) -> Path | None:
         answer = self.ask(folder, "rev-parse", "--show-toplevel")
@@ -109,12 +93,6 @@ class _Git:
             return f"none: larger than {LARGEST_PATCH:,} bytes"
         patch.write_bytes(answer)
         return patch.name
-
-
-def _kill(process: "Popen[bytes]") -> None:
-    """End a process and those that it started, which may hold its output open."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _listed(names: list[str]) -> list[str]:
