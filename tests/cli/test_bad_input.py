@@ -148,3 +148,31 @@ def test_nothing_but_bad_pictures_ends_the_run(cli, config: Path, pictures: Path
     for picture in pictures.rglob("*.png"):
         picture.write_bytes(b"no picture")
     refused(cli("fit", "--config", config), "none of the 16 pictures can be read")
+
+
+OWN = """
+import torch
+from xclr_lightning.data import Photometric, View
+
+
+class Floats(View):
+    def __call__(self, image):
+        return torch.rand(3, 32, 32)
+
+
+class Normalised(Photometric):
+    def __call__(self, images):
+        return images.float() / 64 - 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--data.view", "own_views.Floats"], ["data.augment got views of torch.float32", "uint8"]),
+        (["--data.augment", "own_views.Normalised"], ["data.augment gives numbers from -2 to 2", "normalises"]),
+    ],
+)
+def test_views_of_ones_own_of_another_kind(cli, config: Path, option: list[str], words: list[str]) -> None:
+    Path("own_views.py").write_text(OWN)
+    refused(cli("fit", "--config", config, *option), *words)

@@ -60,21 +60,41 @@ def test_what_is_offered_after_training_fits_the_objective(
 ) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
-    trainer = SimpleNamespace(datamodule=SimpleNamespace(graph=graph, val=val, train="train"))
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(graph=graph, val=val, train="train"), callbacks=[])
     lines = next_steps(trainer, module(backbone="test_resnet"), tmp_path).splitlines()
     assert [line.partition("   ")[0].strip() for line in lines[1:]] == offered
     assert "objective/simclr" not in lines[1] or module is not SimCLR
 
 
 def test_what_is_offered_after_training_runs(cli, config: Path, pictures: Path) -> None:
-    outcome = cli("fit", "--config", config, "--data.val", pictures, "--model.target_temperature", 0.2)
+    arguments = ["--run_dir", "my run", "--data.val", pictures, "--model.target_temperature", 0.2]
+    outcome = cli("fit", "--config", config, *arguments)
     lines = outcome.out[outcome.out.index("what to try") :].splitlines()[1:]
     commands = [line.partition("python -m xclr_lightning ")[2] for line in lines]
     assert [command.split()[0] for command in commands] == ["fit", "fit", "test", "embed"]
-    assert "--model.target_temperature 0.1" in commands[1]
+    suggested = re.search(r"suggested τ_s ([\d.]+)", outcome.out)
+    assert suggested
+    assert f"--model.target_temperature {suggested[1]}" in commands[1]
     for command in commands:
         again = cli(*shlex.split(command))
         assert again.status == 0, again.err
+
+
+def test_nothing_is_offered_where_nothing_was_kept(cli, config: Path) -> None:
+    kept = ["--trainer.enable_checkpointing", "false", "--trainer.logger", "false", "--data.graph", "null"]
+    outcome = cli("fit", "--config", config, "--model", "SimCLR", *kept)
+    assert outcome.status == 0, outcome.err
+    assert "what to try" not in outcome.out
+
+
+def test_a_run_of_so_many_steps_counts_them(cli, config: Path) -> None:
+    outcome = cli("fit", "--config", config, "--trainer.max_epochs", -1, "--trainer.max_steps", 4)
+    assert outcome.status == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in lines] == ["1", "2"]
+    assert "left" in lines[0]
+    assert "-" not in lines[0]
+    assert lines[1].endswith("0:00 left")
 
 
 def test_one_batch_of_everything_says_what_ran(cli, config: Path, pictures: Path) -> None:

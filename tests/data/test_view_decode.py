@@ -99,3 +99,29 @@ def test_a_truncated_file_is_a_bad_image(kind, read):
     data = FILES[kind]()
     with pytest.raises(BadImage, match=r"^(OSError|SyntaxError): "):
         read(opened(data[: 3 * len(data) // 4]))
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I"])
+def test_sixteen_bits_are_scaled_to_eight(mode: str) -> None:
+    """Pillow would cut off all above 255, which makes such pictures white."""
+    levels = np.linspace(0, 65535, 64 * 4).reshape(4, 64)
+    picture = Image.fromarray(levels.astype(np.uint16 if mode == "I;16" else np.int32))
+    assert picture.mode == mode
+    found = np.asarray(rgb(picture))
+    np.testing.assert_array_equal(found, np.repeat((levels.astype(int) >> 8)[..., None], 3, axis=2))
+
+
+def test_few_levels_of_many_bits_stay_as_they_are() -> None:
+    levels = np.arange(256, dtype=np.int32).reshape(4, 64)
+    np.testing.assert_array_equal(np.asarray(rgb(Image.fromarray(levels)))[..., 0], levels)
+
+
+def test_floats_are_no_picture() -> None:
+    with pytest.raises(BadImage, match="floats"):
+        rgb(Image.fromarray(np.zeros((4, 4), dtype=np.float32)))
+
+
+def test_what_is_said_of_a_broken_file_is_the_same_every_time() -> None:
+    with pytest.raises(BadImage) as raised:
+        opened(b"no picture")
+    assert str(raised.value) == "UnidentifiedImageError: cannot identify image file"

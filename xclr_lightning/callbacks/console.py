@@ -1,5 +1,6 @@
 """What the user sees: a header, a line an epoch, and one table at the end."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -49,12 +50,11 @@ class Console(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trains = True
         # An epoch that goes on does not start, and may have no batch left.
-        self._started, self._first_epoch = time.monotonic(), trainer.current_epoch
+        self._started, self._first_step = time.monotonic(), trainer.global_step
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero and sys.stderr.isatty():
-            name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self._bar = progress_bar(int(trainer.num_training_batches), name, "step", leave=False)
+            self._bar = progress_bar(int(trainer.num_training_batches), _epoch(trainer), "step", leave=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -67,19 +67,20 @@ class Console(Callback):
         self._bar.update()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        self._close_bar()
-        epoch, elapsed = trainer.current_epoch + 1, time.monotonic() - self._started
-        left = elapsed / (epoch - self._first_epoch) * ((trainer.max_epochs or epoch) - epoch)
+        # In every process: numbers of all of them are put together when they are first read.
         values = {
             name: v
             for name, v in _values(trainer).items()
             if name.startswith(("train/loss", "val/", "knn/", "zero_shot/"))
         }
+        if not trainer.is_global_zero:
+            return
+        self._close_bar()
+        elapsed, done = time.monotonic() - self._started, trainer.global_step - self._first_step
+        left = elapsed / max(1, done) * (float(trainer.estimated_stepping_batches) - trainer.global_step)
         shown = {name: v for name, v in values.items() if self._last.get(name) != v and not name.endswith("_step")}
         self._last, shares = values, _shares(trainer)
-        parts = [f"epoch {epoch:>3}/{trainer.max_epochs}"]
+        parts = [_epoch(trainer)]
         parts += [f"{name} {_shown(value, name in shares)}" for name, value in shown.items()]
         parts += [*_speed(self.throughput.epoch), f"{_clock(elapsed)} gone, {_clock(left)} left"]
         print("  ".join(parts), flush=True)
@@ -93,8 +94,8 @@ class Console(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._trains:
             self._close(trainer)
-            if trainer.is_global_zero and self.folder:
-                print(next_steps(trainer, pl_module, self.folder))
+            if trainer.is_global_zero and self.folder and (steps := next_steps(trainer, pl_module, self.folder)):
+                print(steps)
         elif trainer.is_global_zero:
             print(
                 f"nothing left to train: the checkpoint is at epoch {trainer.current_epoch} of {trainer.max_epochs}; "
@@ -113,15 +114,16 @@ class Console(Callback):
             print(f"{_what_ran(trainer)}; nothing was written")
 
     def _close(self, trainer: Trainer) -> None:
+        values = _values(trainer)
         if not trainer.is_global_zero:
             return
         print()
-        Terminal(highlight=False).print(results_table(_values(trainer), _shares(trainer)))
+        Terminal(highlight=False).print(results_table(values, _shares(trainer)))
         if self.folder is None:
             print(f"{_what_ran(trainer)}; nothing was written")
             return
         print(f"run folder   {self.folder.absolute()}")
-        print(f"TensorBoard  tensorboard --logdir {self.folder.absolute()}")
+        print(f"TensorBoard  tensorboard --logdir {shlex.quote(str(self.folder.absolute()))}")
 
     def _close_bar(self) -> None:
         if self._bar is not None:
@@ -153,6 +155,12 @@ def _shares(trainer: Trainer) -> set[str]:
     """Names of the numbers that evaluations give as shares."""
     evaluations = (one for one in trainer.callbacks if isinstance(one, Evaluation) and one.percent)  # type: ignore[attr-defined]
     return {name for one in evaluations for name in one.logged}
+
+
+def _epoch(trainer: Trainer) -> str:
+    """Which epoch it is, and of how many where that is known."""
+    whole = f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
+    return f"epoch {trainer.current_epoch + 1:>3}{whole}"
 
 
 def _speed(pace: Pace) -> list[str]:

@@ -21,10 +21,14 @@ class GraphReport(Callback):
 
     Args:
         sample: Captions or classes that are compared with each other, at most; 0 turns it off.
+
+    Attributes:
+        suggested: The τ_s that it would begin with, where it is another one than in use.
     """
 
     def __init__(self, sample: int = 2000) -> None:
         self.sample = sample
+        self.suggested: float | None = None
 
     @rank_zero_only
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -45,6 +49,8 @@ class GraphReport(Callback):
         except UserError as error:
             log.warning("%s", error)  # what cannot be shown can be trained on all the same
             return
+        if report.suggested is not None and report.suggested is not report.in_use:
+            self.suggested = report.suggested.temperature
         print(headline(report), flush=True)
         if text := warning(report):
             log.warning("graph: %s", text)

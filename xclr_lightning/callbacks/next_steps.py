@@ -1,10 +1,12 @@
 """What can be done with a finished run, and how one that was stopped goes on: as commands."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from lightning import LightningModule, Trainer
 
+from xclr_lightning.callbacks.graph_report import GraphReport
 from xclr_lightning.objectives.module import ContrastiveModule
 from xclr_lightning.resume import newest_checkpoint
 from xclr_lightning.run_config import run_configs
@@ -13,10 +15,11 @@ PROGRAM = "python -m xclr_lightning"
 
 
 def next_steps(trainer: Trainer, module: LightningModule, folder: Path) -> str:
-    """What to try after training: only what the objective and its data allow."""
-    steps = list(_steps(trainer, module, folder))
+    """What to try after training: only what the objective and its data allow, which may be nothing."""
+    if not (steps := list(_steps(trainer, module, folder))):
+        return ""
     width = max(len(name) for name, _ in steps)
-    return "\n".join(["what to try", *(f"  {name:<{width}}   {PROGRAM} {command}" for name, command in steps)])
+    return "\n".join(["what to try", *(f"  {name:<{width}}   {PROGRAM} {shlex.join(step)}" for name, step in steps)])
 
 
 def how_to_go_on(folder: Path, has_start: bool) -> str:
@@ -29,22 +32,33 @@ def how_to_go_on(folder: Path, has_start: bool) -> str:
     checkpoint, configs = newest_checkpoint(folder), run_configs(folder)
     if checkpoint is None or not configs:
         return f"stopped before there was a checkpoint in {folder}: the same command begins anew"
-    command = f"{PROGRAM} fit --config {configs[-1]} --run_dir {folder}"
-    return f"stopped; goes on with: {command}{f' --ckpt_path {checkpoint}' if has_start else ''}"
+    command = ["fit", "--config", str(configs[-1]), "--run_dir", str(folder)]
+    start = ["--ckpt_path", str(checkpoint)] if has_start else []
+    return f"stopped; goes on with: {PROGRAM} {shlex.join([*command, *start])}"
 
 
-def _steps(trainer: Trainer, module: LightningModule, folder: Path) -> Iterator[tuple[str, str]]:
-    data, config = trainer.datamodule, folder / "config.yaml"  # type: ignore[attr-defined]
-    again = f"fit --config {config}"
+def _steps(trainer: Trainer, module: LightningModule, folder: Path) -> Iterator[tuple[str, list[str]]]:
+    data, config = trainer.datamodule, str(folder / "config.yaml")  # type: ignore[attr-defined]
+    again = ["fit", "--config", config]
     if isinstance(module, ContrastiveModule):
         if type(module).__name__ != "SimCLR":
-            yield "another objective", f"{again} --config objective/simclr"
+            yield "another objective", [*again, "--config", "objective/simclr"]
         elif data.graph is not None:
-            yield "another objective", f"{again} --config objective/xclr"
-        if sharpness := module.hparams.get("target_temperature"):
-            yield "a sharper target", f"{again} --model.target_temperature {sharpness / 2:g}"
+            yield "another objective", [*again, "--config", "objective/xclr"]
+        if now := module.hparams.get("target_temperature"):
+            tried = _suggested(trainer) or now / 2
+            if tried != now:
+                target = "a sharper target" if tried < now else "a softer target"
+                yield target, [*again, "--model.target_temperature", f"{tried:g}"]
     if (checkpoint := newest_checkpoint(folder)) is None:
         return
     if data.val is not None:
-        yield "evaluate again", f"test --config {config} --ckpt_path {checkpoint}"
-    yield "its features", f"embed --ckpt {checkpoint} --images {data.val or data.train} --output features.parquet"
+        yield "evaluate again", ["test", "--config", config, "--ckpt_path", str(checkpoint)]
+    images = ["--images", str(data.val or data.train)]
+    yield "its features", ["embed", "--ckpt", str(checkpoint), *images, "--output", "features.parquet"]
+
+
+def _suggested(trainer: Trainer) -> float | None:
+    """The τ_s that the report on the graph would begin with, where it is another one."""
+    reports = (one for one in trainer.callbacks if isinstance(one, GraphReport))  # type: ignore[attr-defined]
+    return next((one.suggested for one in reports), None)

@@ -1,6 +1,7 @@
 """What TensorBoard's projector reads: vectors, what is said of them, and their thumbnails in one picture."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -62,4 +63,6 @@ def _list(folder: Path, name: str, place: str, side: int) -> None:
     entry.metadata_path = f"{place}/metadata.tsv"
     entry.sprite.image_path = f"{place}/thumbnails.jpg"
     entry.sprite.single_image_dim.extend([side, side])
-    file.write_text(text_format.MessageToString(config))
+    draft = file.with_suffix(".draft")
+    draft.write_text(text_format.MessageToString(config))
+    os.replace(draft, file)  # whole or not at all: what a killed run leaves is read by the one that goes on

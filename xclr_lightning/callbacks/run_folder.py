@@ -92,9 +92,10 @@ class RunFolder(Callback):
         self._log_protocols(trainer)
 
     def _write(self, trainer: Trainer) -> None:
+        # In every process: numbers of all of them are put together when they are first read.
+        metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         if not trainer.is_global_zero:
             return
-        metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         _replace(self.folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         fresh = {name: value for name, value in metrics.items() if not _is_old(name, trainer)}
         append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **fresh})

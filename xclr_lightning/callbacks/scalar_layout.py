@@ -72,10 +72,12 @@ class ScalarLayout(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._lay_out(trainer, self.charts)
 
-    @rank_zero_only
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave out the charts that have stayed empty so far."""
-        self._lay_out(trainer, filled(self.charts, {*trainer.callback_metrics, *trainer.logged_metrics}))
+        # In every process: numbers of all of them are put together when they are first read.
+        names = {*trainer.callback_metrics, *trainer.logged_metrics}
+        if trainer.is_global_zero:
+            self._lay_out(trainer, filled(self.charts, names))
 
     def _lay_out(self, trainer: Trainer, charts: Charts) -> None:
         if not charts or charts == self._laid_out:

@@ -1,15 +1,23 @@
-"""What is kept of a run has no secrets in it."""
+"""Credentials that settings name as such are not kept with a run; those within a URL of data are, as it needs them."""
 
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-SECRET = re.compile(r"token|password|secret|api_?key", re.IGNORECASE)
+# Whole words at a name's end: a class_token, which is a number or a truth value, and a tokenizer are none.
+_WORDS = r"token|password|passwd|secret|credential|api_?key|access_?key"
+SECRET = re.compile(rf"(?:^|[_.-])(?:{_WORDS})$", re.IGNORECASE)
 
 # Within a value: "api_key: x" or "?token=x", "https://name:x@host", "Bearer x".
 _INSIDE = (
-    (re.compile(rf"((?:{SECRET.pattern})\w*[\"']?\s*[:=]\s*)[^\s,}}&]+", re.IGNORECASE), r"\1HIDDEN"),
+    (
+        re.compile(
+            rf"((?<![a-z0-9])(?:[\w-]*[_-])?(?:{_WORDS}|sig|signature)[\"']?\s*[:=]\s*)(?!true|false|null)[^\s,}}&]+",
+            re.I,
+        ),
+        r"\1HIDDEN",
+    ),
     (re.compile(r"(://)[^/@\s]+@"), r"\1HIDDEN@"),
     (re.compile(r"((?:bearer|basic) )[^\s\"']+", re.IGNORECASE), r"\1HIDDEN"),
 )
@@ -19,11 +27,15 @@ def without_secrets(value: Any) -> Any:
     """A config less every setting whose name says that it is a token, a password, a secret or an API key.
 
     Example:
-        >>> without_secrets({"model": {"lr": 0.1, "hub_token": "x"}})
-        {'model': {'lr': 0.1}}
+        >>> without_secrets({"model": {"lr": 0.1, "hub_token": "x", "class_token": False}})
+        {'model': {'lr': 0.1, 'class_token': False}}
     """
     if isinstance(value, dict):
-        return {name: without_secrets(item) for name, item in value.items() if not SECRET.search(str(name))}
+        return {
+            name: without_secrets(item)
+            for name, item in value.items()
+            if not (isinstance(item, str) and SECRET.search(str(name)))
+        }
     return [without_secrets(item) for item in value] if isinstance(value, list) else value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
@@ -111,6 +112,7 @@ class GraphDataModule(LightningDataModule):
         self._neighbour_lists: NeighbourGraph | None = None
         self._datasets: dict[str, ViewsDataset] = {}
         self._goes_on_at = {"epoch": 0, "samples": 0}
+        self._looked_at = False
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Seed the step, and augment views on the device."""
@@ -119,7 +121,19 @@ class GraphDataModule(LightningDataModule):
         if self.augment is not None and "views" in batch:
             views = batch["views"]
             batch["views"] = self.augment(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+            if not self._looked_at:
+                self._looked_at = True
+                self._check_range(batch["views"])
         return batch
+
+    def _check_range(self, views: Tensor) -> None:
+        """Refuse what the model would scale a second time."""
+        low, high = (views.min().item(), views.max().item()) if views.is_floating_point() else (0, 1)
+        if low < -0.01 or high > 1.01:
+            raise UserError(
+                f"data.augment gives numbers from {low:.2g} to {high:.2g}: expected uint8, or floats from 0 to 1, for "
+                "the model normalises them itself"
+            )
 
     def state_dict(self) -> dict[str, int]:
         """Where training stands in its data, and whose order that is, for checkpoints."""

@@ -6,12 +6,16 @@ needed than it has, at a half, a quarter or an eighth of its size, which spares 
 """
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 from simplejpeg import decode_jpeg
+
+# Pillow's modes of 16 bits, of which it would cut off all above 255.
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 class BadImage(Exception):
@@ -26,7 +30,8 @@ def reading() -> Iterator[None]:
     except BadImage:
         raise
     except Exception as error:
-        raise BadImage(f"{type(error).__name__}: {error}") from error
+        said = re.sub(r" ?<_io\.\w+ object at \w+>", "", str(error))
+        raise BadImage(f"{type(error).__name__}: {said}") from error
 
 
 def opened(data: bytes) -> Image.Image:
@@ -47,6 +52,11 @@ def rgb(image: Image.Image) -> Image.Image:
     """
     with reading():
         image.load()
+        if image.mode in DEEP:
+            deep = np.asarray(image)
+            image = Image.fromarray((deep >> (8 if image.mode != "I" or deep.max() > 255 else 0)).astype(np.uint8))
+        elif image.mode == "F":
+            raise BadImage("its pixels are floats, whose range is not known")
         return image if image.mode == "RGB" else image.convert("RGB")
 
 

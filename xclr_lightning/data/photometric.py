@@ -72,7 +72,13 @@ class Photometric:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Augment ``(n, 3, H, W)``, uint8, to another of the same."""
+        """Augment ``(n, 3, H, W)``, uint8, to another of the same.
+
+        Raises:
+            UserError: They are of another dtype.
+        """
+        if images.dtype != torch.uint8:
+            raise UserError(f"data.augment got views of {images.dtype}: expected uint8 from data.view")
         plans = self.draw(len(images))
         return augment_on_cpu(images, plans) if images.device.type == "cpu" else augment_on_device(images, plans)
 
