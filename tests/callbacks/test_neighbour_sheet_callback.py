@@ -112,3 +112,15 @@ def test_nothing_is_computed_where_nothing_is_kept(folders) -> None:
 def test_settings_that_show_nothing(settings: dict[str, int]) -> None:
     with pytest.raises(UserError, match="expected"):
         NeighbourSheet(**settings)
+
+
+def test_pictures_that_cannot_be_read_leave_no_sheet_and_stop_nothing(
+    folders, drawn, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in Path(folders["val"]).rglob("*.png"):
+        file.write_bytes(b"no picture")
+    neighbour_sheet.log.addHandler(caplog.handler)  # the command line's own handler keeps them from the root
+    run(tmp_path, folders)
+    neighbour_sheet.log.removeHandler(caplog.handler)
+    assert not drawn
+    assert "no sheet of neighbours: none of the 5 pictures can be read" in caplog.text

@@ -1,5 +1,6 @@
 """Sheets of nearest neighbours: what the network takes for alike."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from xclr_lightning.callbacks.sheets import Neighbour, Query, draw_neighbours
 from xclr_lightning.callbacks.voting import neighbours_in
 from xclr_lightning.data import Source, open_source
 from xclr_lightning.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -73,8 +76,12 @@ class NeighbourSheet(Evaluation):
         self._same_by = data.label if asked.labels is not None and known.labels is not None else "caption"
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
-        asked = features_of(trainer, module, self._asked.source)
-        bank = share_of(trainer, module, self._known.source)
+        try:
+            asked = features_of(trainer, module, self._asked.source)
+            bank = share_of(trainer, module, self._known.source)
+        except UserError as error:  # no picture can be read, in any process; a figure is no reason to stop training
+            log.warning("no sheet of neighbours: %s", error)
+            return {}
         similarity, number = neighbours_in(module, bank, asked, self.k + 1)
         if trainer.is_global_zero:
             rows = zip(asked.index.tolist(), similarity.tolist(), number.tolist(), strict=True)

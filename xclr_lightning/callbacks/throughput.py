@@ -71,6 +71,7 @@ class Throughput(Callback):
         self._steps, self._mark, self._waited = 0, 0.0, 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        _leave(trainer.profiler)  # type: ignore[attr-defined]  # a run that failed may not have been torn down
         _watch(trainer.profiler, self._wait)  # type: ignore[attr-defined]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
