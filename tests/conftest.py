@@ -1,6 +1,7 @@
-"""What every test starts from: one thread, one seed, a cache of its own, no model hub; and small pictures."""
+"""What every test starts from: one thread, one seed, a cache of its own, no model hub, heard warnings; and pictures."""
 
 import io
+import logging
 import os
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ import torch
 from PIL import Image
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's package is imported
+# Of programs that tests start, too: beside another test on the next core, more threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,6 +23,7 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
+    logging.getLogger("xclr_lightning").propagate = True  # a command line run before kept its warnings to itself
     monkeypatch.setenv("XCLR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

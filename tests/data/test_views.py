@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from xclr_lightning.data import views as module
 from xclr_lightning.data.crop import resized_crop
+from xclr_lightning.data.decode import rgb
 from xclr_lightning.data.views import EvalView, RandomCropView, TransformView, View
 from xclr_lightning.errors import UserError
 
@@ -96,7 +97,7 @@ def test_extreme_pictures(size, name, make_picture):
 def test_pictures_of_any_mode(mode, name, make_picture):
     image = make_picture(40, 30)
     image = Image.fromarray(np.full((30, 40), 900, np.uint16)) if mode == "I;16" else image.convert(mode)
-    assert torch.equal(seeded(3, image, VIEWS[name]), seeded(3, image.convert("RGB"), VIEWS[name]))
+    assert torch.equal(seeded(3, image, VIEWS[name]), seeded(3, rgb(image), VIEWS[name]))
 
 
 def test_rotation_stays_within_its_range(monkeypatch, make_picture):
