@@ -4,10 +4,9 @@ import logging
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from torch import distributed as dist
 
 from xclr_lightning.data.skipped import by_cause, causes
-from xclr_lightning.distributed import world_size
+from xclr_lightning.distributed import gather_lists
 from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -39,11 +38,7 @@ class BadPictures(Callback):
             )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        shares: list[set[str]] = [self._bad]
-        if world_size() > 1:
-            shares = [set()] * world_size()
-            dist.all_gather_object(shares, self._bad)
-        bad = set().union(*shares)
+        bad = set(gather_lists([*self._bad]))
         pl_module.log("data/bad_pictures", float(len(bad)), rank_zero_only=True)
         if bad and trainer.is_global_zero:
             log.warning(
