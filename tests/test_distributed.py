@@ -1,15 +1,14 @@
 """Real processes with different data: loss, gradients, weights after steps are those of one on the joined batch."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
+from processes import in_processes
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch import multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from xclr_lightning.distributed import gather_with_grad, rank, refuse_disagreement, world_size
@@ -175,10 +174,9 @@ def disagreement(number: int) -> str:
     return ""
 
 
-def run_rank(number: int, ranks: int, folder: Path) -> None:
-    """What each process does, and its findings in a file."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=ranks)
+def run_rank(number: int, ranks: int) -> dict[Any, Any]:
+    """What each process finds."""
+    dist.init_process_group("gloo")
     assert (rank(), world_size()) == (number, ranks)
     found: dict[Any, Any] = {
         (name, optimizer): train(name, optimizer, number, ranks) for name in OBJECTIVES for optimizer in OPTIMIZERS
@@ -186,18 +184,13 @@ def run_rank(number: int, ranks: int, folder: Path) -> None:
     found["gather"] = gather_alone(number)
     found["activated norm"] = activated_norm(number, ranks)
     found["disagreement"] = disagreement(number)
-    torch.save(found, folder / f"{number}.pt")
-    dist.destroy_process_group()
+    return found
 
 
 @pytest.fixture(scope="module", params=[2, 4])
 def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """Findings of fresh processes; an exception in any is raised here."""
-    folder = tmp_path_factory.mktemp("ranks")
-    # Importing is nearly all of the cost: a server does it once, and all processes are forks of it.
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    mp.start_processes(run_rank, args=(request.param, folder), nprocs=request.param, start_method="forkserver")
-    return [torch.load(folder / f"{number}.pt") for number in range(request.param)]
+    """Findings of fresh processes."""
+    return in_processes(request.param, tmp_path_factory.mktemp("ranks"), run_rank, request.param)
 
 
 @pytest.fixture(scope="module")

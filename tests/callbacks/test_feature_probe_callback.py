@@ -1,14 +1,12 @@
 """Linear evaluation on stored features, over one process and over two with parts of unequal size."""
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from coloured import data_settings, quiet_trainer, write
-from torch import multiprocessing as mp
+from processes import in_processes
 
 from xclr_lightning.callbacks.feature_probe import FeatureProbe
 from xclr_lightning.callbacks.features import features_of
@@ -71,31 +69,23 @@ def evaluations(settings: dict[str, Any]) -> list:
     return [probe(settings), shots]
 
 
-def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any]) -> None:
-    """One of a few processes that evaluate together, as torchrun would start it."""
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
-    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
-    results = {}
+def run_rank(rank: int, settings: dict[str, Any]) -> dict[int, dict[str, float]]:
+    """One of two processes that evaluate together."""
+    results: dict[int, dict[str, float]] = {}
     for evaluation in evaluations(settings):
         measure = evaluation.evaluate
         evaluation.evaluate = lambda *a, measure=measure: results.setdefault(len(results), measure(*a))
-        scored(settings, [evaluation], devices=ranks, strategy="ddp")
-    torch.save(results, folder / f"{rank}.pt")
+        scored(settings, [evaluation], devices=2, strategy="ddp")
+    return results
 
 
 def test_two_processes_give_the_numbers_of_one(settings: dict[str, Any], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives", "xclr_lightning.callbacks"])
-    mp.start_processes(run_rank, args=(2, port, tmp_path, settings), nprocs=2, start_method="forkserver")
+    together = in_processes(2, tmp_path, run_rank, settings)
     expected = {}
     for evaluation in evaluations(settings):
         numbers, _ = scored(settings, [evaluation])
         expected |= {name: value for name, value in numbers.items() if name != "val/loss"}
-    for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt")
+    for found in together:
         merged = {name: value for part in found.values() for name, value in part.items()}
         assert merged.keys() == expected.keys()
         for name, value in merged.items():

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from layouts import (
     spoil,
 )
 from PIL import Image
+from processes import in_processes
 from torch import distributed as dist
-from torch import multiprocessing as mp
 
 from xclr_lightning.callbacks.imagenet9 import ImageNet9
 from xclr_lightning.errors import UserError
@@ -170,19 +171,22 @@ def test_classes_that_have_nothing_to_do_with_the_folders(challenge: Path) -> No
         measure(ImageNet9(str(challenge), SIDE), Colours(["cat", "tac"]))
 
 
-def in_processes(number: int, processes: int, root: Path) -> None:
-    """One of several processes: writes down what it found, by each way of telling classes."""
-    if processes > 1:
-        dist.init_process_group("gloo", f"file://{root}/meet", world_size=processes, rank=number)
-    found = []
+def found(root: Path) -> list[Any]:
+    """The numbers by each way of telling classes, and the backgrounds of one foreground."""
+    results: list[Any] = []
     for by in ("knn", "probe", "head"):
         settings = {"adversarial": True, "bank": str(root / "bank"), "by": by, "k": 3}
         evaluation = ImageNet9(str(root / "bg_challenge"), SIDE, RESIZE, **settings)
-        found.append(sorted(measure(evaluation, Colours(imagenet_classes())).items()))
+        results.append(sorted(measure(evaluation, Colours(imagenet_classes())).items()))
     picture, mask = (torch.full((SIDE, SIDE), value, dtype=torch.uint8) for value in (9, 0))
     batches = evaluation._adversary._batches(StandIn(), Colours(), picture, mask > 0)
-    found.append(torch.cat([batch.values for batch in batches]).tolist())
-    (root / f"{processes} {number}").write_text("\n".join(map(repr, found)))
+    results.append(torch.cat([batch.values for batch in batches]).tolist())
+    return results
+
+
+def run_rank(rank: int, root: Path) -> list[Any]:
+    dist.init_process_group("gloo")
+    return found(root)
 
 
 def test_several_processes_find_what_one_does(tmp_path: Path) -> None:
@@ -191,8 +195,6 @@ def test_several_processes_find_what_one_does(tmp_path: Path) -> None:
     wnids = [imagenet_classes()[NINE.index(folder[3:])] for folder in FOLDERS]
     for number, file in enumerate(odd_pictures(tmp_path / "known", 25, (SIDE, SIDE), seed=1)):
         put(file, tmp_path / "bank" / wnids[number % len(wnids)] / file.name)
-    in_processes(0, 1, tmp_path)
-    mp.spawn(in_processes, (3, tmp_path), nprocs=3)
-    alone, *together = [(tmp_path / name).read_text() for name in ("1 0", "3 0", "3 1", "3 2")]
-    assert together == [alone] * 3
-    assert len(set(alone.splitlines())) == 4  # each way finds something else
+    alone = found(tmp_path)
+    assert in_processes(3, tmp_path, run_rank, tmp_path) == [alone] * 3
+    assert len(set(map(repr, alone))) == 4  # each way finds something else

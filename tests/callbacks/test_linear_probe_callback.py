@@ -1,7 +1,5 @@
 """The probe beside the objective: it learns, and nothing else notices."""
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +7,8 @@ import pytest
 import torch
 from coloured import Saver, data_settings, quiet_trainer, write
 from lightning import Callback, LightningModule, Trainer
+from processes import in_processes
 from torch import Tensor, nn
-from torch import multiprocessing as mp
 from torch.nn import functional as F
 
 from xclr_lightning.callbacks.features import features_of
@@ -163,24 +161,16 @@ def test_a_module_that_keeps_its_features_to_itself_is_named(settings: dict[str,
         trainer.fit(Secretive(**BACKBONE), datamodule=GraphDataModule(**settings))
 
 
-def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any]) -> None:
-    """One of a few processes that train together, as torchrun would start it."""
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
-    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
+def run_rank(rank: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """One of two processes that train together."""
     probe = probe_on(settings, lr=3.0)
-    _, trainer = fitted(settings, probe, model=STILL, devices=ranks, strategy="ddp")
+    _, trainer = fitted(settings, probe, model=STILL, devices=2, strategy="ddp")
     metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-    torch.save({"state": dict(probe.state_dict()), "metrics": metrics}, folder / f"{rank}.pt")
+    return {"state": dict(probe.state_dict()), "metrics": metrics}
 
 
 def test_two_processes_have_one_layer_and_it_is_that_of_one(settings: dict[str, Any], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    mp.start_processes(run_rank, args=(2, port, tmp_path, settings), nprocs=2, start_method="forkserver")
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    found = in_processes(2, tmp_path, run_rank, settings)
     probe = probe_on(settings, lr=3.0)
     _, trainer = fitted(settings, probe, model=STILL)
     for name, value in found[0]["state"].items():

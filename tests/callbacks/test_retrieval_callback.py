@@ -1,7 +1,5 @@
 """Retrieval in a run: what is logged, against a plain loop over the features, and for any number of processes."""
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 import torch
 from coloured import quiet_trainer, write
 from lightning import Trainer
-from torch import multiprocessing as mp
+from processes import in_processes
 from torch.nn import functional as F
 
 from xclr_lightning.callbacks.features import features_of
@@ -90,12 +88,9 @@ def test_a_gallery_by_itself_with_the_graphs_gains(settings: dict[str, Any], tmp
     assert 0 < found["held/map"] < 1
 
 
-def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any], evaluation: Retrieval) -> None:
-    """One of a few processes, as torchrun would start it."""
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
-    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
-    torch.save(numbers(validated(settings, evaluation, devices=ranks, strategy="ddp")[1]), folder / f"{rank}.pt")
+def run_rank(rank: int, ranks: int, settings: dict[str, Any], evaluation: Retrieval) -> dict[str, float]:
+    """One of a few processes."""
+    return numbers(validated(settings, evaluation, devices=ranks, strategy="ddp")[1])
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -104,15 +99,10 @@ def test_any_number_of_processes_has_the_same_numbers(ranks: int, settings: dict
     few = write(tmp_path / "few", 2, ["south", "west"])
     sets = {"held": RetrievalSet(settings["val"]), "few": RetrievalSet(settings["val"], few)}
     settings["graph"] = MetadataGraph(categorical=["class"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    arguments = (ranks, port, tmp_path, settings, Retrieval(sets, k=[1, 5]))
-    mp.start_processes(run_rank, args=arguments, nprocs=ranks, start_method="forkserver")
+    found = in_processes(ranks, tmp_path, run_rank, ranks, settings, Retrieval(sets, k=[1, 5]))
     expected = numbers(validated(settings, Retrieval(sets, k=[1, 5]))[1])
     assert "held/ndcg@5" in expected
-    assert all(torch.load(tmp_path / f"{rank}.pt") == expected for rank in range(ranks))
+    assert found == [expected] * ranks
 
 
 def test_a_subset_of_pictures(settings: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
 """How fast training is, on a clock of the tests' own: reading pictures and steps take what they are told to."""
 
 import mmap
-import os
-import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +11,8 @@ import torch
 from coloured import data_settings, quiet_trainer
 from lightning import Callback, Trainer
 from PIL import Image
+from processes import in_processes
 from torch import Tensor
-from torch import multiprocessing as mp
 
 from xclr_lightning.callbacks import throughput
 from xclr_lightning.callbacks.throughput import WARM_UP, Throughput, memory
@@ -128,28 +126,18 @@ def test_a_loader_that_sleeps_is_waited_for(tmp_path: Path) -> None:
     assert STEPS * 6 * 0.005 <= callback.epoch.waited < callback.epoch.seconds
 
 
-def run_rank(rank: int, ranks: int, port: int, folder: Path, settings: dict[str, Any]) -> None:
-    """One of a few processes that train together, as torchrun would start it. The second has a slow disk."""
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
-    os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
+def run_rank(rank: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """One of two processes that train together. The second has a slow disk."""
     clock = Clock()
     throughput.time = SimpleNamespace(perf_counter=clock.perf_counter)  # type: ignore[assignment]
     # Half of a batch each; while the first computes for longer, it really waits for the second.
-    trainer, callback = fitted(settings, clock, *((0.5, 4.0), (1.5, 1.0))[rank], devices=ranks, strategy="ddp")
+    trainer, callback = fitted(settings, clock, *((0.5, 4.0), (1.5, 1.0))[rank], devices=2, strategy="ddp")
     metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-    torch.save({"metrics": metrics, "epoch": vars(callback.epoch)}, folder / f"{rank}.pt")
+    return {"metrics": metrics, "epoch": vars(callback.epoch)}
 
 
 def test_over_processes_all_pictures_count_and_the_longest_wait(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    arguments = (2, port, tmp_path, data_settings(tmp_path))
-    mp.start_processes(run_rank, args=arguments, nprocs=2, start_method="forkserver")
-    for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt")
+    for found in in_processes(2, tmp_path, run_rank, data_settings(tmp_path)):
         assert found["metrics"]["speed/images_per_second"] == pytest.approx(6 / 5.5)
         assert found["metrics"]["speed/data_wait"] == pytest.approx(4.5 / 5.5)
         assert found["epoch"] == {"seconds": 5.5 * STEPS, "waited": 4.5 * STEPS, "images": 6 * STEPS}

@@ -1,16 +1,14 @@
 """Batches: a function of seed, epoch and position, equal over processes, and on from the middle."""
 
-import os
-import socket
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from torch import multiprocessing as mp
+from processes import in_processes
 from torch.utils.data import DataLoader, Dataset
 
 from xclr_lightning.data.epoch_sampler import EpochSampler
@@ -204,22 +202,13 @@ def test_a_finished_run_goes_on_to_more_epochs(tmp_path, monkeypatch):
     assert module.seen + train(Recorder(), "end.ckpt", epochs=3) == expected
 
 
-def run_rank(rank: int, folder: Path, port: int) -> None:
+def run_rank(rank: int) -> list[Any]:
     """One of two processes that train together."""
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_RANK=str(rank))
-    os.environ.update(NODE_RANK="0", RANK=str(rank))
-    torch.set_num_threads(1)
-    torch.save(train(Recorder(), devices=2, strategy="ddp"), folder / f"{rank}.pt")
+    return train(Recorder(), devices=2, strategy="ddp")
 
 
 def test_two_processes_see_the_batches_of_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # Importing is nearly all of the cost: a server does it once, and the processes are forks of it.
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    mp.start_processes(run_rank, args=(tmp_path, port), nprocs=2, start_method="forkserver")
-    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
+    ranks = in_processes(2, tmp_path, run_rank)
     expected = train(Recorder(), devices=1)
     assert [len(batch) for _, batch in ranks[0]] == [len(batch) for _, batch in ranks[1]] == [BATCH // 2] * 2 * BATCHES
     together = [(epoch, left + right) for (epoch, left), (_, right) in zip(*ranks, strict=True)]

@@ -1,7 +1,5 @@
 """The linear probe as papers run it: what is trained, what is not, what is scored, and what a checkpoint keeps."""
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 import torch
 from coloured import Saver, data_settings, quiet_trainer, write
 from lightning import Trainer
-from torch import multiprocessing as mp
+from processes import in_processes
 from torch import nn
 from torch.nn import functional as F
 
@@ -170,26 +168,16 @@ def test_what_does_not_fit_is_said(settings: dict[str, Any], tmp_path: Path) -> 
         LinearProbe.load_from_checkpoint(tmp_path / "y.ckpt", backbone="test_resnet", weights_only=True)
 
 
-def run_rank(rank: int, ranks: int, folder: Path, settings: dict[str, Any]) -> None:
-    """One of a few processes that train together, as torchrun would start it."""
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(settings.pop("port")), WORLD_SIZE=str(ranks))
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), TORCHELASTIC_RUN_ID="run")
-    os.environ["GROUP_RANK"] = "0"
-    module, running = probe(lr=10.0), trainer(4, devices=ranks, strategy="ddp")
+def run_rank(rank: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """One of two processes that train together."""
+    module, running = probe(lr=10.0), trainer(4, devices=2, strategy="ddp")
     running.fit(module, datamodule=GraphDataModule(**settings))
     metrics = {name: value.item() for name, value in running.callback_metrics.items()}
-    torch.save({"state": module.state_dict(), "metrics": metrics}, folder / f"{rank}.pt")
+    return {"state": module.state_dict(), "metrics": metrics}
 
 
 def test_two_processes_are_one(settings: dict[str, Any], tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.get_context("forkserver").set_forkserver_preload(["xclr_lightning.objectives"])
-    arguments = (2, tmp_path, {**settings, "port": port})
-    mp.start_processes(run_rank, args=arguments, nprocs=2, start_method="forkserver")
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    found = in_processes(2, tmp_path, run_rank, settings)
     module, running = probe(lr=10.0), trainer(4)
     running.fit(module, datamodule=GraphDataModule(**settings))
     for result in found:
