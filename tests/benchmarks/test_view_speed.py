@@ -1,7 +1,8 @@
 """Two SimCLR views of 224 pixels from JPEGs of 500 × 375, on one core, against lightly's transform of the same bytes.
 
 Rounds take turns and count the processor's time of this thread, so that whatever else runs disturbs both alike. The
-ratio depends on the files: the finer they are compressed, the more of the time is decoding, which both have to do.
+ratio depends on the files: the finer they are compressed, the more of the time is decoding, which both have to do. So
+there are photographs, by what Pillow writes unasked and finer, and artificial pictures with edges everywhere.
 """
 
 import io
@@ -14,49 +15,68 @@ import torch
 from PIL import Image
 
 from xclr_lightning.data import Photometric, RandomCropView
+from xclr_lightning.data.decode import opened
 
+COUNT = 32
 ROUNDS = 7
 BATCH = 16
 
 
-def photographs(count: int = 32) -> Iterator[bytes]:
-    """Pictures with channels alike and some edges, as smooth as makes files of photographs' size: about 45 kB."""
+def photographs(quality: int) -> Iterator[bytes]:
+    """Parts of the two photographs that scikit-learn has."""
+    rng = np.random.default_rng(0)
+    for photograph in pytest.importorskip("sklearn.datasets").load_sample_images().images:
+        for _ in range(COUNT // 2):
+            width = rng.uniform(500, 569)
+            left, top = rng.uniform(0, 640 - width), rng.uniform(0, 427 - 0.75 * width)
+            box = (left, top, left + width, top + 0.75 * width)
+            yield jpeg(Image.fromarray(photograph).resize((500, 375), Image.Resampling.LANCZOS, box), quality)
+
+
+def artificial(quality: int) -> Iterator[bytes]:
+    """Noise as smooth as makes files of photographs' size, channels alike, and some edges."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(375)[:, None] * 375, np.fft.rfftfreq(500) * 500)
-    for _ in range(count):
+    for _ in range(COUNT):
         spectra = rng.normal(size=(2, 4, *frequency.shape)) / (1 + frequency) ** 1.8
         layers = np.fft.irfft2(spectra[0] + 1j * spectra[1], (375, 500))
         layers /= layers.std(axis=(1, 2), keepdims=True)
         channels = layers[3] + 0.3 * layers[:3] + 0.7 * np.sign(layers[0])  # an object before a background
         pixels = (128 + 45 * channels).clip(0, 255).astype(np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.transpose(1, 2, 0)).save(buffer, "JPEG", quality=86)
-        yield buffer.getvalue()
+        yield jpeg(Image.fromarray(pixels.transpose(1, 2, 0)), quality)
 
 
-def test_simclr_views() -> None:
+def jpeg(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("pictures", "quality"), [(photographs, 75), (photographs, 90), (artificial, 86)])
+def test_simclr_views(pictures: Callable[[int], Iterator[bytes]], quality: int) -> None:
     transforms = pytest.importorskip("lightly.transforms")
     torch.set_num_threads(1)
-    files = list(photographs())
+    files = list(pictures(quality))
     theirs, view, photometric = transforms.SimCLRTransform(input_size=224), RandomCropView(224), Photometric()
-
-    def crops(batch: list[bytes]) -> torch.Tensor:
-        return torch.cat([view.several(Image.open(io.BytesIO(file)), 2) for file in batch])
 
     def lightly() -> None:
         for file in files:
             theirs(Image.open(io.BytesIO(file)).convert("RGB"))
 
     def worker() -> None:
-        crops(files)
+        for file in files:
+            view.several(opened(file), 2)
+
+    def batches() -> Iterator[torch.Tensor]:
+        for start in range(0, len(files), BATCH):
+            yield photometric(torch.cat([view.several(opened(file), 2) for file in files[start : start + BATCH]]))
 
     def whole() -> None:
-        for start in range(0, len(files), BATCH):
-            photometric(crops(files[start : start + BATCH]))
+        for _ in batches():
+            pass
 
     def normalised() -> None:
-        for start in range(0, len(files), BATCH):
-            views = photometric(crops(files[start : start + BATCH]))
+        for views in batches():
             views.to(torch.float32).div_(255).sub_(0.45).div_(0.225)  # as the model does
 
     def seconds(function: Callable[[], None]) -> float:
@@ -67,9 +87,9 @@ def test_simclr_views() -> None:
     ways = (lightly, worker, whole, normalised)
     times = np.array([[seconds(function) for function in ways] for _ in range(ROUNDS + 1)])[1:]
     of_worker, of_whole, of_all = np.median(times[:, :1] / times[:, 1:], axis=0)
-    size = sum(map(len, files)) / len(files) / 1000
-    print(f"\nTwo SimCLR views of a JPEG of {size:.0f} kB, of pictures a second {of_worker:.1f} × lightly's in the "
-          f"workers (decoding and crops), {of_whole:.1f} × with colours and blur on the same core, {of_all:.1f} × with "
+    what = f"{pictures.__name__} of {sum(map(len, files)) / len(files) / 1000:.0f} kB"
+    print(f"\n{what} to two SimCLR views, of pictures a second {of_worker:.1f} × lightly's in "
+          f"the workers (decoding, crops), {of_whole:.1f} × with colours and blur on one core, {of_all:.1f} × with "
           "normalisation too")  # fmt: skip
     assert of_worker > 4.5
     assert of_whole > 3

@@ -1,10 +1,11 @@
 """Opened pictures give Pillow's pixels by any way, smaller ones where asked, and BadImage where they cannot be read."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from xclr_lightning.data import decode
 from xclr_lightning.data.decode import BadImage, opened, pixels, rgb
@@ -42,7 +43,7 @@ FILES = {
 @pytest.mark.parametrize("kind", FILES)
 def test_pixels_are_pillows(kind):
     data = FILES[kind]()
-    expected = np.array(opened(data).convert("RGB"))
+    expected = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
     for image in (opened(data), opened(data).convert("RGB"), rgb(opened(data))):
         found = pixels(image)
         assert (found.dtype, found.shape) == (np.uint8, expected.shape)
@@ -70,7 +71,7 @@ def test_a_jpeg_is_shrunk_in_decoding(kind, shrink):
 def test_a_jpeg_of_any_size_comes_out_as_pillow_has_it(shrink):
     for width, height in ((8, 9), (17, 31), (65, 48), (203, 150)):
         data = file(smooth(width, height))
-        by_pillow = opened(data)
+        by_pillow = Image.open(io.BytesIO(data))
         by_pillow.draft(None, (width // shrink, height // shrink))
         assert np.array_equal(pixels(opened(data), shrink), np.array(by_pillow.convert("RGB")))
 
@@ -85,8 +86,42 @@ def test_what_simplejpeg_does_not_read_pillow_does(monkeypatch):
         raise ValueError("unsupported")
 
     monkeypatch.setattr(decode, "decode_jpeg", refuse)
-    expected = np.array(opened(FILES["rgb"]()).convert("RGB"))
+    expected = np.array(Image.open(io.BytesIO(FILES["rgb"]())))
     assert np.array_equal(pixels(opened(FILES["rgb"]())), expected)
+    assert pixels(opened(FILES["rgb"]()), 2).shape == (21, 32, 3)
+
+
+def test_an_opened_jpeg_is_a_picture_like_any_other() -> None:
+    """Methods of Pillow's that a view of one's own may call, on what was not decoded yet."""
+    data = FILES["rgb"]()
+    expected = Image.open(io.BytesIO(data))
+    assert opened(data).size == expected.size
+    assert opened(data).getpixel((3, 4)) == expected.getpixel((3, 4))
+    for done in (
+        lambda image: image.crop((3, 4, 30, 20)),
+        lambda image: image.resize((7, 9)),
+        lambda image: image.convert("L"),
+        lambda image: image.copy(),
+        lambda image: pickle.loads(pickle.dumps(image)),
+    ):
+        assert np.array_equal(np.asarray(done(opened(data))), np.asarray(done(expected)))
+    painted = opened(data)
+    painted.putpixel((3, 4), (1, 2, 3))
+    assert pixels(painted, 2)[4, 3].tolist() == [1, 2, 3]
+
+
+def test_an_opened_jpeg_says_how_the_camera_was_held() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture = opened(file(smooth(63, 41), exif=exif))
+    assert ImageOps.exif_transpose(picture).size == (41, 63)
+    assert ImageOps.exif_transpose(opened(FILES["rgb"]())).size == (63, 41)
+
+
+def test_a_jpeg_that_would_fill_the_memory_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 63 * 41 // 2 - 1)
+    with pytest.raises(BadImage, match="DecompressionBombError"):
+        opened(FILES["rgb"]())
 
 
 def test_what_follows_a_jpeg_in_its_file_does_not_matter():

@@ -1,18 +1,20 @@
 """Pictures opened from their files, and their pixels, for JPEG by the quickest way there is.
 
-Pillow opens a file without reading its pixels. What the views need then decides how these are read: a JPEG by
-simplejpeg, which gives the very values that Pillow would in about 0.6 of the time; and, where far fewer pixels are
-needed than it has, at a half, a quarter or an eighth of its size, which spares most of the inverse transforms.
+Opening reads a file's header. What the views need then decides how the pixels are read: those of a JPEG by simplejpeg,
+which gives the very values that Pillow would in about 0.6 of the time; and, where far fewer are needed than it has, at
+a half, a quarter or an eighth of its size, which spares most of the inverse transforms.
 """
 
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
-from simplejpeg import decode_jpeg
+from PIL import Image
+from simplejpeg import decode_jpeg, decode_jpeg_header
 
 # Pillow's modes of 16 bits, of which it would cut off all above 255.
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -34,6 +36,47 @@ def reading() -> Iterator[None]:
         raise BadImage(f"{type(error).__name__}: {said}") from error
 
 
+class Jpeg(Image.Image):
+    """A JPEG whose header was read, and whose pixels are when they are asked for. Grey ones are RGB, too.
+
+    It is a picture of Pillow's, but opens in a tenth of the time.
+
+    Args:
+        data: The whole file.
+        size: Width and height, in pixels.
+    """
+
+    format = "JPEG"
+
+    def __init__(self, data: bytes, size: tuple[int, int]) -> None:
+        super().__init__()
+        self._data, self._mode, self._size = data, "RGB", size
+
+    def load(self) -> Any:
+        """Decode the pixels, as Pillow's methods ask for before they use them."""
+        if self._im is None:
+            self.im = Image.fromarray(self.decoded()).im
+        return super().load()
+
+    def decoded(self, shrink: int = 1) -> np.ndarray:
+        """Pixels, at 1/``shrink`` of the size if nobody has asked for all. Shape: ``(height, width, 3)``, uint8."""
+        if self._im is not None:
+            return np.array(self)
+        width, height = (-(-side // shrink) if shrink > 1 else 0 for side in self.size)  # 0: as many as there are
+        try:
+            found: np.ndarray = decode_jpeg(self._data, "RGB", min_width=width, min_height=height)
+            return found
+        except ValueError:  # Pillow reads some that are not quite right, and says better what is wrong with others
+            return _drafted(self._pillows(), shrink)
+
+    def getexif(self) -> Image.Exif:
+        """What cameras say, such as how they were held."""
+        return self._pillows().getexif()
+
+    def _pillows(self) -> Image.Image:
+        return Image.open(io.BytesIO(self._data))
+
+
 def opened(data: bytes) -> Image.Image:
     """Open a picture's file without decoding it.
 
@@ -41,7 +84,19 @@ def opened(data: bytes) -> Image.Image:
         BadImage: It is no picture.
     """
     with reading():
-        return Image.open(io.BytesIO(data))
+        return _jpeg(data) or Image.open(io.BytesIO(data))
+
+
+def _jpeg(data: bytes) -> Jpeg | None:
+    """None for what is left to Pillow: other formats, colours of print, what is broken, and what is too large."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    try:
+        height, width, colours, _ = decode_jpeg_header(data)
+    except ValueError:
+        return None
+    few = width * height <= (Image.MAX_IMAGE_PIXELS or math.inf)
+    return Jpeg(data, (width, height)) if few and colours in ("RGB", "YCbCr", "Gray") else None
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -74,17 +129,10 @@ def pixels(image: Image.Image, shrink: int = 1) -> np.ndarray:
     Raises:
         BadImage: The pixels cannot be read.
     """
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.tile:  # Pillow has not decoded it
-        if image.mode in ("RGB", "L") and isinstance(image.fp, io.BytesIO):
-            try:
-                return _jpeg_pixels(image.fp, image.size, shrink)
-            except ValueError:
-                pass  # Pillow reads some that are not quite right, and says better what is wrong with others
-        image.draft(None, (image.width // shrink, image.height // shrink))
+    with reading():
+        return image.decoded(shrink) if isinstance(image, Jpeg) else _drafted(image, shrink)
+
+
+def _drafted(image: Image.Image, shrink: int) -> np.ndarray:
+    image.draft(None, (image.width // shrink, image.height // shrink))  # does nothing to what is decoded, or no JPEG
     return np.array(rgb(image))
-
-
-def _jpeg_pixels(file: io.BytesIO, size: tuple[int, int], shrink: int) -> np.ndarray:
-    width, height = (-(-side // shrink) if shrink > 1 else 0 for side in size)  # 0: as many as there are
-    decoded: np.ndarray = decode_jpeg(file.getbuffer(), "RGB", min_width=width, min_height=height)
-    return decoded
