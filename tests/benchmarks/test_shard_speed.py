@@ -18,7 +18,7 @@ from PIL import Image
 
 from xclr_lightning.data import EvalView, RandomCropView, Shards
 from xclr_lightning.data.dataset import ViewsDataset
-from xclr_lightning.data.decode import opened, rgb
+from xclr_lightning.data.decode import opened
 from xclr_lightning.data.shard_index import read_shard
 
 sys.path.append(str(Path(__file__).parents[1] / "data"))
@@ -34,8 +34,8 @@ class Memory:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def image(self, index: int) -> Image.Image:
-        return rgb(opened(self.pictures[index]))
+    def open(self, index: int) -> Image.Image:
+        return opened(self.pictures[index])
 
 
 @pytest.fixture
