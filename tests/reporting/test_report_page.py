@@ -127,6 +127,17 @@ def test_runs_without_evaluations_have_no_table(tmp_path: Path) -> None:
     assert page.count("\n") == 1
 
 
+def test_numbers_that_are_none_are_null_in_files_and_dashes_in_tables(tmp_path: Path) -> None:
+    """Of a run that diverged, and the deviation of a single seed."""
+    metrics = write_run(tmp_path / "a", 0, 0.5) | {"knn/top1@20": None}
+    (tmp_path / "a" / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report(tmp_path / "report", group_runs(find_runs([tmp_path / "a"])), {})
+    assert "| XCLR | – |" in page
+    text = (tmp_path / "report" / "report.json").read_text()
+    (row,) = json.loads(text, parse_constant=pytest.fail)["rows"]
+    assert row["metrics"]["knn/top1@20"]["mean"] is row["metrics"]["imagenet9/original"]["deviation"] is None
+
+
 def test_figures_of_an_earlier_report_go_and_others_stay(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     write_report(out, group_runs(find_runs([runs])), {})

@@ -1,7 +1,6 @@
 """The run folder: config, environment, metrics as JSON and CSV, how they were measured, a link to the graph."""
 
 import csv
-import json
 import os
 from collections.abc import Sequence
 from itertools import count
@@ -16,6 +15,7 @@ from xclr_lightning.callbacks.environment import environment
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.errors import UserError
+from xclr_lightning.strict_json import as_json
 
 
 def new_run_folder(chosen: str | None, name: str) -> Path:
@@ -69,8 +69,7 @@ class RunFolder(Callback):
         number = next(n for n in count(1) if not (self.folder / _numbered("config.yaml", n)).exists())
         (self.folder / _numbered("config.yaml", number)).write_text(yaml.safe_dump(config, sort_keys=False))
         facts = environment(self.arguments, trainer.world_size, self.folder, number)
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        (self.folder / _numbered("environment.json", number)).write_text(text, encoding="utf-8")
+        (self.folder / _numbered("environment.json", number)).write_text(as_json(facts), encoding="utf-8")
         graph = getattr(trainer.datamodule, "graph_folder", None)  # type: ignore[attr-defined]
         link = self.folder / "graph"
         if graph is not None:
@@ -96,11 +95,11 @@ class RunFolder(Callback):
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         if not trainer.is_global_zero:
             return
-        _replace(self.folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        _replace(self.folder / "metrics.json", as_json(metrics))
         fresh = {name: value for name, value in metrics.items() if not _is_old(name, trainer)}
         append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **fresh})
         if protocols := _protocols(trainer):
-            _replace(self.folder / "protocol.json", json.dumps(protocols, indent=2) + "\n")
+            _replace(self.folder / "protocol.json", as_json(protocols))
 
     def _log_protocols(self, trainer: Trainer) -> None:
         protocols = _protocols(trainer)
@@ -156,5 +155,5 @@ def _numbered(name: str, number: int) -> str:
 
 def _replace(file: Path, text: str) -> None:
     draft = file.with_suffix(".draft")
-    draft.write_text(text)
+    draft.write_text(text, encoding="utf-8")
     os.replace(draft, file)

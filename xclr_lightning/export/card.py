@@ -92,7 +92,11 @@ def write_card(folder: Path, module: BackboneModule, config: dict[str, Any], wid
     rows |= _chosen(data.get("init_args", data), OF_DATA) | _chosen(settings.get("trainer", {}), OF_TRAINER)
     file = run.with_name("metrics.json") if run else None
     metrics = json.loads(file.read_text()) if file and file.exists() else {}
-    results = {name: f"{value:.4g}" for name, value in metrics.items() if not name.startswith(("train/", "data/"))}
+    results = {
+        name: f"{value:.4g}"
+        for name, value in metrics.items()
+        if value is not None and not name.startswith(("train/", "data/"))
+    }
     shown = config["pretrained_cfg"]
     _, high, wide = shown["input_size"]
     text = CARD.format(

@@ -172,9 +172,10 @@ class ContrastiveModule(BackboneModule):
         unit = unit_rows(z[:, :DIAGNOSED])
         found = {
             "features/rank_me": rank_me(features[:DIAGNOSED]),
-            "features/alignment": alignment(unit) if len(z) > 1 else 0.0,
             "features/uniformity": uniformity(unit[0]),
         }
+        if len(z) > 1:
+            found["features/alignment"] = alignment(unit)
         # A loss of its own need not have a target.
         has_target = type(self).target is not ContrastiveModule.target
         return found | (self.softness(batch, len(z)) if has_target else {})

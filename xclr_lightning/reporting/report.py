@@ -13,6 +13,7 @@ from xclr_lightning.reporting.groups import Group, varying
 from xclr_lightning.reporting.run import Run
 from xclr_lightning.reporting.tables import columns, difference_table, result_table
 from xclr_lightning.run_config import short_names
+from xclr_lightning.strict_json import as_json
 
 # What stands in a table's place.
 NOTHING = "These runs have no numbers of an evaluation: switch one on, such as knn, and train or `test` again.\n"
@@ -47,7 +48,7 @@ def write_report(
         "figures": drawn,
         "rows": [_facts(folder, group, references.get(group.name, group), measured) for group in groups],
     }
-    (folder / "report.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "report.json").write_text(as_json(facts), encoding="utf-8")
     return tables
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -116,7 +117,8 @@ def find_runs(places: Iterable[str | Path]) -> list[Run]:
 
 def _read(folder: Path) -> Run:
     protocol = folder / "protocol.json"
-    metrics = _mapping(folder / "metrics.json", json.loads)
+    found = _mapping(folder / "metrics.json", json.loads)
+    metrics = {name: math.nan if value is None else value for name, value in found.items()}
     protocols = _mapping(protocol, json.loads) if protocol.is_file() else {}
     if wrong := [name for name, value in metrics.items() if not isinstance(value, int | float)]:
         raise UserError(f"{folder} cannot be read as a run: metrics.json has {wrong[0]}, which is no number")
