@@ -1,7 +1,6 @@
 """The one DataModule: pictures, their views, and the similarity graph that rides along."""
 
 import hashlib
-import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -11,14 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
 from xclr_lightning.data.locate import open_source
 from xclr_lightning.data.noisy import NoisySource
-from xclr_lightning.data.photometric import Photometric
-from xclr_lightning.data.position import position
+from xclr_lightning.data.photometric import Photometric, refuse_normalised
+from xclr_lightning.data.position import position, warn_of_another_order
 from xclr_lightning.data.sampling import Sampling
 from xclr_lightning.data.skipped import refuse_many_skipped
 from xclr_lightning.data.source import Source, labels
@@ -26,8 +24,6 @@ from xclr_lightning.data.views import EvalView, RandomCropView, View
 from xclr_lightning.distributed import refuse_disagreement
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import GraphSource, NeighbourGraph, NeighbourListGraph, SimilarityGraph
-
-log = logging.getLogger(__name__)
 
 
 class GraphDataModule(LightningDataModule):
@@ -123,17 +119,8 @@ class GraphDataModule(LightningDataModule):
             batch["views"] = self.augment(views.flatten(0, 1)).unflatten(0, views.shape[:2])
             if not self._looked_at:
                 self._looked_at = True
-                self._check_range(batch["views"])
+                refuse_normalised(batch["views"])
         return batch
-
-    def _check_range(self, views: Tensor) -> None:
-        """Refuse what the model would scale a second time."""
-        low, high = (views.min().item(), views.max().item()) if views.is_floating_point() else (0, 1)
-        if low < -0.01 or high > 1.01:
-            raise UserError(
-                f"data.augment gives numbers from {low:.2g} to {high:.2g}: expected uint8, or floats from 0 to 1, for "
-                "the model normalises them itself"
-            )
 
     def state_dict(self) -> dict[str, int]:
         """Where training stands in its data, and whose order that is, for checkpoints."""
@@ -214,7 +201,7 @@ class GraphDataModule(LightningDataModule):
         some = keys[:: max(1, len(keys) // 10_000)].tobytes()  # one picture more or less shifts all behind it
         digest = hashlib.sha256(some).hexdigest()[:8]
         refuse_disagreement(pictures=len(dataset), hash_of_keys=digest, place_in_training=self._goes_on_at)
-        self._warn_of_another_order(dataset)
+        warn_of_another_order(self._goes_on_at, self._order_of(dataset))
         sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
         return self._loader(dataset, sampler)
 
@@ -263,17 +250,6 @@ class GraphDataModule(LightningDataModule):
         """What the order of samples depends on, besides settings."""
         order = {"seed": dataset.seed, "pictures": len(dataset), "batch_size": self.batch_size}
         return order | ({"processes": self._processes()[0]} if self.sampling.shards_at_once else {})
-
-    def _warn_of_another_order(self, dataset: ViewsDataset) -> None:
-        before, now = self._goes_on_at, self._order_of(dataset)
-        both = [name for name in now if name in before]
-        changed = [f"{name} {now[name]} (checkpoint: {before[name]})" for name in both if now[name] != before[name]]
-        if before["samples"] and changed:
-            log.warning(
-                "going on in the middle of an epoch whose order of samples was another, so that some come twice and "
-                "some not at all: %s",
-                ", ".join(changed),
-            )
 
     def _loader(self, dataset: Dataset[Any], sampler: DistributedSampler[Any]) -> DataLoader[Any]:
         return DataLoader(

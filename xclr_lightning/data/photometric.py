@@ -102,6 +102,20 @@ class Photometric:
         return [*jitter, grey, blur if gates[2] < self.blur else None]
 
 
+def refuse_normalised(views: Tensor) -> None:
+    """Refuse augmented views that the model, which normalises them itself, would scale a second time.
+
+    Raises:
+        UserError: They are floats beyond 0 to 1.
+    """
+    low, high = (views.min().item(), views.max().item()) if views.is_floating_point() else (0, 1)
+    if low < -0.01 or high > 1.01:
+        raise UserError(
+            f"data.augment gives numbers from {low:.2g} to {high:.2g}: expected uint8, or floats from 0 to 1, for the "
+            "model normalises them itself"
+        )
+
+
 def augment_on_cpu(images: Tensor, plans: list[list[Step]]) -> Tensor:
     """Take every picture's steps, one picture after another.
 

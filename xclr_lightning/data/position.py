@@ -1,8 +1,12 @@
 """Where training stands in its data."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from lightning import Trainer
+
+log = logging.getLogger(__name__)
 
 
 def position(trainer: Trainer, batch_size: int) -> dict[str, int]:
@@ -25,3 +29,20 @@ def position(trainer: Trainer, batch_size: int) -> dict[str, int]:
     if batches >= trainer.num_training_batches or epoch.processed > epoch.completed:
         return {"epoch": epoch.completed + 1, "samples": 0}
     return {"epoch": epoch.completed, "samples": batches * batch_size}
+
+
+def warn_of_another_order(before: Mapping[str, int], now: Mapping[str, int]) -> None:
+    """Say so where an epoch is about to go on in another order of samples than it began in.
+
+    Args:
+        before: What a checkpoint says: ``samples``, how many were seen, and what their order depended on.
+        now: What the order depends on.
+    """
+    both = [name for name in now if name in before]
+    changed = [f"{name} {now[name]} (checkpoint: {before[name]})" for name in both if now[name] != before[name]]
+    if before["samples"] and changed:
+        log.warning(
+            "going on in the middle of an epoch whose order of samples was another, so that some come twice and some "
+            "not at all: %s",
+            ", ".join(changed),
+        )
