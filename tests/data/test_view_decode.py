@@ -1,7 +1,9 @@
 """Opened pictures give Pillow's pixels by any way, smaller ones where asked, and BadImage where they cannot be read."""
 
+import copy
 import io
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -76,6 +78,11 @@ def test_a_jpeg_of_any_size_comes_out_as_pillow_has_it(shrink):
         assert np.array_equal(pixels(opened(data), shrink), np.array(by_pillow.convert("RGB")))
 
 
+def test_a_picture_of_fewer_rows_than_it_is_shrunk_by() -> None:
+    assert pixels(opened(file(smooth(17, 5))), 8).shape == (1, 3, 3)
+    assert pixels(opened(file(smooth(17, 5).convert("CMYK"))), 8).shape == (2, 5, 3)  # Pillow shrinks by the lesser
+
+
 @pytest.mark.parametrize("kind", ["png", "palette"])
 def test_others_stay_as_they_are(kind):
     assert pixels(opened(FILES[kind]()), 2).shape == (41, 63, 3)
@@ -110,12 +117,27 @@ def test_an_opened_jpeg_is_a_picture_like_any_other() -> None:
     assert pixels(painted, 2)[4, 3].tolist() == [1, 2, 3]
 
 
-def test_an_opened_jpeg_says_how_the_camera_was_held() -> None:
+@pytest.mark.parametrize(
+    "derived",
+    [
+        lambda image: image,
+        Image.Image.copy,
+        lambda image: image.convert("RGB"),
+        copy.deepcopy,
+        lambda image: rgb(image),
+    ],
+)
+def test_what_a_file_says_besides_stays_with_the_picture(derived: Callable[[Image.Image], Image.Image]) -> None:
+    """Such as how the camera was held, on which a view of one's own may act."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    picture = opened(file(smooth(63, 41), exif=exif))
-    assert ImageOps.exif_transpose(picture).size == (41, 63)
-    assert ImageOps.exif_transpose(opened(FILES["rgb"]())).size == (63, 41)
+    for settings in ({"exif": exif}, {"exif": exif, "icc_profile": b"of colours" * 9999}, {"comment": "said"}):
+        data = file(smooth(63, 41), **settings)
+        picture, expected = derived(opened(data)), Image.open(io.BytesIO(data))
+        assert picture.info == expected.info
+        assert picture.getexif() == expected.getexif()
+        assert ImageOps.exif_transpose(picture).size == ImageOps.exif_transpose(expected).size
+    assert ImageOps.exif_transpose(derived(opened(FILES["rgb"]()))).size == (63, 41)
 
 
 def test_a_jpeg_that_would_fill_the_memory_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def show(trainer: Trainer, name: str, figure: Figure) -> None:
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # captions may be in scripts that the font lacks
-        figure.savefig(drawn, dpi=DPI)
+        figure.savefig(drawn, format="png", dpi=DPI)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, RunFolder):
             file = callback.folder / "figures" / f"{name}.png"

@@ -28,11 +28,11 @@ class Listed(Source):
         return len(self._listing.keys)
 
     def open(self, index: int) -> Image.Image:
-        with reading(), open(self.name(index), "rb", buffering=0) as file:
-            return opened(file.read())
+        with reading():
+            return opened(Path(self.name(index)).read_bytes())
 
     def name(self, index: int) -> str:
-        return os.path.join(self._root, os.fsdecode(self._listing.keys[index]))
+        return str(self._root / os.fsdecode(self._listing.keys[index]))
 
     def parts(self) -> dict[str, slice]:
         return {"00000": slice(0, len(self))}
