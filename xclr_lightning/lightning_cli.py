@@ -31,6 +31,7 @@ from xclr_lightning.checkpoint import checkpoint_model, differences, lay_below
 from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
 from xclr_lightning.data import GraphDataModule
 from xclr_lightning.errors import UserError
+from xclr_lightning.interrupts import by_ctrl_c, ctrl_c_is_heard
 from xclr_lightning.model_by_name import spell_out
 from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.parsing import Parser
@@ -181,11 +182,16 @@ class CLI(LightningCLI):
         return text
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run the command; say how it goes on where Ctrl-C stops it, which Lightning makes an exit status of 1."""
+        """Run the command; say how it goes on where Ctrl-C stops it.
+
+        Lightning makes an exit status of 1 of that; and a loader's worker that the same Ctrl-C ended may raise an error
+        in the middle of it.
+        """
         try:
-            super()._run_subcommand(subcommand)
-        except SystemExit as ended:
-            if not isinstance(ended.__context__, KeyboardInterrupt):
+            with ctrl_c_is_heard():
+                super()._run_subcommand(subcommand)
+        except (KeyboardInterrupt, SystemExit, RuntimeError) as ended:
+            if not by_ctrl_c(ended):
                 raise
             said = "stopped"
             if subcommand == "fit" and self._folder:
