@@ -91,7 +91,7 @@ def write_card(folder: Path, module: BackboneModule, config: dict[str, Any], wid
     rows = {"objective": type(module).__name__, **_chosen(dict(module.hparams), OF_MODEL)}
     rows |= _chosen(data.get("init_args", data), OF_DATA) | _chosen(settings.get("trainer", {}), OF_TRAINER)
     file = run.with_name("metrics.json") if run else None
-    metrics = json.loads(file.read_text()) if file and file.exists() else {}
+    metrics = json.loads(file.read_text(encoding="utf-8")) if file and file.exists() else {}
     results = {
         name: f"{value:.4g}"
         for name, value in metrics.items()
