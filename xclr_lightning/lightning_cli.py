@@ -12,7 +12,8 @@ from typing import Any
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt
 from lightning import Trainer
-from lightning.fabric.plugins import CheckpointIO
+from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment
+from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
@@ -24,6 +25,7 @@ from xclr_lightning.callbacks.bad_pictures import BadPictures
 from xclr_lightning.callbacks.console import Console
 from xclr_lightning.callbacks.feature_writer import FeatureWriter
 from xclr_lightning.callbacks.next_steps import how_to_go_on
+from xclr_lightning.callbacks.requeue import Requeue
 from xclr_lightning.callbacks.run_folder import RunFolder, new_run_folder
 from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.callbacks.throughput import Throughput
@@ -37,7 +39,7 @@ from xclr_lightning.objectives.base import BackboneModule
 from xclr_lightning.parsing import Parser
 from xclr_lightning.pretrained import weights_to_come
 from xclr_lightning.quiet import quiet
-from xclr_lightning.resume import going_on, option
+from xclr_lightning.resume import LAST, going_on, option
 
 EVALUATIONS = {
     "knn": callbacks.KNN,
@@ -167,10 +169,15 @@ class CLI(LightningCLI):
         ]
         if config.enable_checkpointing is not False:
             self.trainer_defaults["callbacks"] += _checkpoints(folder, self._get(self.config, "save_every_n_steps"))
-        if not any(isinstance(plugin, CheckpointIO) for plugin in config.plugins or []):
-            kwargs["plugins"] = [*(config.plugins or []), AtomicCheckpointIO()]
+        plugins = kwargs["plugins"] = [*(config.plugins or [])]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(AtomicCheckpointIO())
+        own = any(isinstance(plugin, ClusterEnvironment) for plugin in plugins)
+        if self.subcommand == "fit" and _tasks_of_slurm() and not own:
+            plugins.append(SLURMEnvironment(auto_requeue=False))
+            self.trainer_defaults["callbacks"].append(Requeue(folder / LAST))
         if config.default_root_dir is None:
-            kwargs["default_root_dir"] = folder  # where Lightning puts what it saves when SLURM takes the machine away
+            kwargs["default_root_dir"] = folder  # or what else Lightning may write is in the current folder
         if config.logger in (None, True):
             kwargs["logger"] = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
         return super().instantiate_trainer(**kwargs)
@@ -243,10 +250,16 @@ def run(arguments: list[str], cli: type[CLI] = CLI) -> CLI:
 
 def _checkpoints(folder: Path, every_n_steps: int) -> list[ModelCheckpoint]:
     """What writes ``checkpoints/last.ckpt``: at an epoch's end, and every few steps if wanted."""
-    place: dict[str, Any] = {"dirpath": folder / "checkpoints", "filename": "last", "enable_version_counter": False}
+    last = folder / LAST
+    place: dict[str, Any] = {"dirpath": last.parent, "filename": last.stem, "enable_version_counter": False}
     # By default it waits for validation, which need not run every epoch.
     writers = [ModelCheckpoint(**place, save_on_train_epoch_end=True)]
     return writers + ([StepCheckpoint(**place, every_n_train_steps=every_n_steps)] if every_n_steps else [])
+
+
+def _tasks_of_slurm() -> bool:
+    """Whether srun started this process, and not torchrun in a job of SLURM's."""
+    return SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
 
 
 def _run_name(arguments: list[str]) -> str:

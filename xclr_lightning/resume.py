@@ -1,4 +1,4 @@
-"""Going on with a run: from the newest checkpoint in its folder."""
+"""Going on with a run: from the last checkpoint in its folder."""
 
 from contextlib import suppress
 from itertools import pairwise
@@ -7,6 +7,9 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
+
+# In a run folder.
+LAST = Path("checkpoints/last.ckpt")
 
 
 def option(arguments: list[str], name: str) -> str | None:
@@ -26,7 +29,7 @@ def option(arguments: list[str], name: str) -> str | None:
 
 
 def going_on(arguments: list[str]) -> list[str]:
-    """Let ``fit`` in the folder of an earlier run start from its newest checkpoint, unless one is given.
+    """Let ``fit`` in the folder of an earlier run start from its last checkpoint, unless one is given.
 
     Args:
         arguments: A command line, with each ``--config`` a file; ``--ckpt_path null`` begins anew.
@@ -37,8 +40,8 @@ def going_on(arguments: list[str]) -> list[str]:
     if arguments[0] != "fit" or setting(arguments, "ckpt_path"):
         return arguments
     folder = setting(arguments, "run_dir")
-    newest = newest_checkpoint(Path(folder).expanduser()) if folder else None
-    return [*arguments, "--ckpt_path", str(newest)] if newest else arguments
+    last = last_checkpoint(Path(folder).expanduser()) if folder else None
+    return [*arguments, "--ckpt_path", str(last)] if last else arguments
 
 
 def setting(arguments: list[str], name: str) -> str | None:
@@ -52,7 +55,6 @@ def setting(arguments: list[str], name: str) -> str | None:
     return value
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """A run's last checkpoint, or the one that Lightning wrote when SLURM took the machine away."""
-    found = [*folder.glob("checkpoints/last.ckpt"), *folder.glob("hpc_ckpt_*.ckpt")]
-    return max(found, key=lambda file: file.stat().st_mtime_ns, default=None)
+def last_checkpoint(folder: Path) -> Path | None:
+    """A run's last checkpoint, if there is one."""
+    return folder / LAST if (folder / LAST).is_file() else None

@@ -4,7 +4,10 @@ import hashlib
 import io
 import pickle
 import runpy
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,8 +38,12 @@ def write_captioned_shards(root: Path) -> None:
     _write_shards(root, (14, 13), failures={(0, 0), (0, 5), (1, 12)}, captions=captions, size=(48, 40))
 
 
-def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, each: int = 2) -> None:
-    """CIFAR-10's pickled batches below ``root``, and torchvision told of their checksums."""
+def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, each: int = 2) -> Callable[[], None]:
+    """CIFAR-10's pickled batches below ``root``, and torchvision told of their checksums.
+
+    Returns:
+        What tells torchvision in another process.
+    """
     rng = np.random.default_rng(0)
     files = {}
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
@@ -50,10 +57,17 @@ def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch, each: int = 2) ->
         written = pickle.dumps(content, protocol=2)
         _put(root / "cifar-10-batches-py" / name, written)
         checksums[name] = hashlib.md5(written).hexdigest()
-    monkeypatch.setattr(CIFAR10, "train_list", [(f"data_batch_{i}", checksums[f"data_batch_{i}"]) for i in range(1, 6)])
-    monkeypatch.setattr(CIFAR10, "test_list", [("test_batch", checksums["test_batch"])])
-    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": checksums["batches.meta"]})
+    meta, test = {**CIFAR10.meta, "md5": checksums.pop("batches.meta")}, checksums.pop("test_batch")
+    known = {"train_list": [*checksums.items()], "test_list": [("test_batch", test)], "meta": meta}
+    for name, value in known.items():
+        monkeypatch.setattr(CIFAR10, name, value)
     monkeypatch.setenv("XCLR_DATA", str(root))
+    return partial(_tell_torchvision, known)
+
+
+def _tell_torchvision(known: dict[str, Any]) -> None:
+    for name, value in known.items():
+        setattr(CIFAR10, name, value)
 
 
 def encoded(number: int, kind: str = "RGB") -> bytes:

@@ -3,8 +3,11 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from xclr_lightning.data import GraphDataModule
 
 
 def refused(outcome, *words: str) -> None:
@@ -125,6 +128,36 @@ def test_many_bad_pictures_stop_the_run(cli, config: Path, pictures: Path) -> No
     assert few.status == 0, few.err
     many = cli("fit", "--config", config, "--data.max_skipped", 0.1)
     refused(many, "2 pictures cannot be read (2 UnidentifiedImageError), more than data.max_skipped 0.1")
+
+
+def test_epochs_longer_than_the_data_allow_no_more_bad_pictures(cli, config: Path, pictures: Path) -> None:
+    for name in ("fruit/00.png", "fruit/01.png"):
+        (pictures / name).write_bytes(b"no picture")
+    many = cli("fit", "--config", config, "--data.epoch_samples", 160)
+    refused(
+        many, "2 pictures cannot be read (2 UnidentifiedImageError), more than data.max_skipped 0.1 of an epoch's 16"
+    )
+
+
+def test_bad_pictures_are_counted_over_an_interruption(
+    cli, config: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fruit/00.png", "fruit/04.png", "fruit/08.png"):
+        (pictures / name).write_bytes(b"no picture")
+    command = ["fit", "--config", config, "--run_dir", "run", "--data.batch_size", 4, "--data.max_skipped", 0.5]
+    with monkeypatch.context() as patch:
+        whole = GraphDataModule.on_after_batch_transfer
+
+        def interrupted(self: GraphDataModule, *arguments: Any) -> dict[str, Any]:
+            if self.trainer.global_step == 3:
+                raise KeyboardInterrupt
+            return whole(self, *arguments)
+
+        patch.setattr(GraphDataModule, "on_after_batch_transfer", interrupted)
+        assert cli(*command, "--save_every_n_steps", 1).status == 130
+    outcome = cli(*command)
+    assert outcome.status == 0, outcome.err
+    assert "epoch 1: skipped pictures that cannot be read: 3 UnidentifiedImageError; such as" in outcome.err
 
 
 def test_many_samples_left_out_stop_the_run_before_it_starts(

@@ -1,11 +1,8 @@
 """A run that is killed goes on as if it had not been: to the last bit of its weights."""
 
-import itertools
-import multiprocessing as mp
 import os
 import random
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,37 +12,13 @@ from typing import BinaryIO
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from ranks import start, train
 
 from xclr_lightning.checkpoint_io import AtomicCheckpointIO, StepCheckpoint
-from xclr_lightning.cli import main
-from xclr_lightning.resume import going_on, newest_checkpoint
+from xclr_lightning.resume import going_on
 
 EPOCHS, STEPS, KILLS = 3, 6, 2
 LAST = Path("run/checkpoints/last.ckpt")
-
-
-def run_rank(rank: int, ranks: int, port: int, folder: Path, arguments: list[str]) -> None:
-    """One process of a run, in its own folder, as torchrun would start it."""
-    os.chdir(folder)
-    mp.set_start_method("fork", force=True)  # of loaders' workers, as where a run is started by hand
-    torch.set_num_threads(1)
-    if ranks > 1:
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), RANK=str(rank))
-        os.environ.update(LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(ranks), GROUP_RANK="0", TORCHELASTIC_RUN_ID="run")
-    raise SystemExit(main(arguments))
-
-
-def start(ranks: int, folder: Path, arguments: list[str]) -> list[mp.Process]:
-    """Importing is nearly all of the cost: a server does it once, and the processes are forks of it."""
-    context = mp.get_context("forkserver")
-    context.set_forkserver_preload(["xclr_lightning.lightning_cli"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = [context.Process(target=run_rank, args=(r, ranks, port, folder, arguments)) for r in range(ranks)]
-    for process in started:
-        process.start()
-    return started
 
 
 def state(file: Path) -> dict[str, torch.Tensor]:
@@ -62,13 +35,6 @@ def arguments(config: Path) -> list[str]:
     return [*command, "--model.backbone_kwargs", "{drop_rate: 0.2, drop_path_rate: 0.2}", "--model.ema_decay", "0.9"]
 
 
-def train(folder: Path, arguments: list[str], ranks: int) -> None:
-    folder.mkdir(exist_ok=True)
-    for process in start(ranks, folder, arguments):
-        process.join()
-        assert process.exitcode == 0
-
-
 @pytest.mark.parametrize(
     ("kind", "workers", "ranks"), [("folder", 0, 1), ("folder", 2, 2), ("shards", 2, 1), ("shards", 0, 2)]
 )
@@ -78,9 +44,8 @@ def test_killed_at_random_it_ends_at_the_same_weights(
     arguments += ["--data.num_workers", str(workers), "--trainer.devices", str(ranks)]
     if kind == "shards":
         arguments += ["--data.train", str(shards()), "--data.shards_at_once", "2"]
-    train(tmp_path / "whole", arguments, ranks)
+    train(ranks, tmp_path / "whole", arguments)
     folder = tmp_path / "killed"
-    folder.mkdir()
     last, rng = folder / LAST, random.Random(0)
     for _ in range(KILLS):
         before = last.stat().st_mtime_ns if last.exists() else 0
@@ -93,7 +58,7 @@ def test_killed_at_random_it_ends_at_the_same_weights(
             os.kill(process.pid, signal.SIGKILL)
             process.join()
     assert 0 < step(last) < EPOCHS * STEPS
-    train(folder, arguments, ranks)
+    train(ranks, folder, arguments)
     expected, found = state(tmp_path / "whole" / LAST), state(last)
     assert expected.keys() == found.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
@@ -156,17 +121,6 @@ def test_an_epochs_last_step_is_left_to_its_end(last: bool, monkeypatch: pytest.
     monkeypatch.setattr(ModelCheckpoint, "on_train_batch_end", lambda self, *arguments: saved.append(arguments))
     StepCheckpoint(every_n_train_steps=1).on_train_batch_end(SimpleNamespace(is_last_batch=last), None, None, None, 0)
     assert len(saved) == (not last)
-
-
-def test_what_was_saved_when_the_machine_was_taken_away_is_gone_on_from(tmp_path: Path) -> None:
-    saved = [tmp_path / name for name in ("checkpoints/last.ckpt", "hpc_ckpt_1.ckpt", "hpc_ckpt_2.ckpt")]
-    assert newest_checkpoint(tmp_path) is None
-    saved[0].parent.mkdir()
-    for order in itertools.permutations(saved):
-        for age, file in enumerate(order):
-            file.touch()
-            os.utime(file, (0, 100 - age))
-        assert newest_checkpoint(tmp_path) == order[0]
 
 
 def test_a_given_checkpoint_and_other_commands_are_left_alone(tmp_path: Path) -> None:

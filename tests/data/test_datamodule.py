@@ -27,28 +27,42 @@ def numbers(data: GraphDataModule) -> list[list[int]]:
     return [batch["index"].tolist() for batch in data.train_dataloader()]
 
 
-PLACE = {"epoch": 0, "samples": 4, "seed": 0, "pictures": 12, "batch_size": 4}
+PLACE = {"epoch": 0, "samples": 4, "sweep": 0, "swept": 4}
+ORDER = {"seed": 0, "pictures": 12, "batch_size": 4, "train_share": 1.0, "shards_at_once": None, "neighbour_share": 0.0}
 
 
 def test_it_goes_on_behind_the_samples_that_were_seen(folder, caplog):
     logging.getLogger("xclr_lightning").addHandler(caplog.handler)
     expected, data = numbers(module(folder)), module(folder)
-    data.load_state_dict(PLACE)
+    data.load_state_dict(PLACE | ORDER)
     assert numbers(data) == expected[1:]
-    assert data.state_dict() == PLACE
-    data.load_state_dict({"epoch": 0, "samples": 4})  # as checkpoints of earlier versions have it
-    assert numbers(data) == expected[1:]
+    assert data.state_dict() == PLACE | ORDER
     assert not caplog.messages
     logging.getLogger("xclr_lightning").removeHandler(caplog.handler)
 
 
-@pytest.mark.parametrize(("name", "before"), [("seed", 3), ("pictures", 16), ("batch_size", 2)])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("seed", 3), ("pictures", 16), ("batch_size", 2), ("train_share", 0.5), ("shards_at_once", 2)],
+)
 def test_another_order_of_samples_is_said(folder, caplog, name, before):
     logging.getLogger("xclr_lightning").addHandler(caplog.handler)
     data = module(folder)
-    data.load_state_dict(PLACE | {name: before})
+    data.load_state_dict(PLACE | ORDER | {name: before})
     data.train_dataloader()
-    assert f": {name} {PLACE[name]} (checkpoint: {before})" in caplog.text
+    assert f": {name} {ORDER[name]} (checkpoint: {before})" in caplog.text
+    logging.getLogger("xclr_lightning").removeHandler(caplog.handler)
+
+
+def test_other_pictures_of_the_same_number_are_said(folder, caplog):
+    logging.getLogger("xclr_lightning").addHandler(caplog.handler)
+    before = module(folder)
+    order = before.sampling.order(before.dataset("train"), 1)
+    (folder / "00.png").rename(folder / "another.png")
+    data = module(folder)
+    data.load_state_dict(PLACE | order)
+    data.train_dataloader()
+    assert f"(checkpoint: {order['hash_of_keys']})" in caplog.text
     logging.getLogger("xclr_lightning").removeHandler(caplog.handler)
 
 

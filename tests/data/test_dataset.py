@@ -126,6 +126,12 @@ def test_an_unreadable_picture_is_replaced_by_the_next():
     assert batch["bad"] == [f"picture {i}: broken" for i in (1, 2, 2, 4)]
 
 
+def test_one_of_those_that_are_trained_on_stands_in():
+    dataset = ViewsDataset(Pictures(9, bad={2, 7}), EvalView(4, None), 1)
+    dataset.chosen = np.array([1, 2, 5, 7])
+    assert [dataset[i]["index"] for i in dataset.chosen] == [1, 5, 5, 1]
+
+
 def test_as_many_bad_pictures_in_a_row_as_there_may_be():
     dataset = ViewsDataset(Pictures(40, bad=set(range(31))), EvalView(4, None), 1)
     assert dataset[0]["index"] == 31

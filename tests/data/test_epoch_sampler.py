@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from processes import in_processes
 from torch.utils.data import DataLoader, Dataset
 
-from xclr_lightning.data.epoch_sampler import EpochSampler
+from xclr_lightning.data.epoch_sampler import START, EpochSampler
 from xclr_lightning.data.position import position
 from xclr_lightning.errors import UserError
 
@@ -72,10 +72,35 @@ def test_processes_share_each_batch_equally(ranks):
 
 def test_an_epoch_goes_on_where_it_stopped_and_the_next_one_is_whole():
     expected = batches_of(sampler(), 2)
-    resumed = sampler(epoch=2, position=7)
+    before = sampler()
+    resumed = sampler(goes_on_at=before.place(2, 7 * BATCH))
     assert batches_of(resumed) == batches_of(resumed, 2) == expected[7:]
     assert len(resumed) == BATCHES * BATCH
     assert batches_of(resumed, 3) == batches_of(sampler(), 3)
+
+
+@pytest.mark.parametrize("seen", [0, 4, 5])
+@pytest.mark.parametrize("longer", [100, 140, 1500])
+def test_with_epochs_of_another_length_the_stream_goes_on(seen, longer):
+    stream = [batch for epoch in range(9) for batch in batches_of(sampler(), epoch)]
+    before = sampler(epoch_samples=140)
+    at = before.place(4, seen * BATCH)
+    once = sampler(epoch_samples=longer, goes_on_at=at)
+    left = [batch for epoch in (4, 5) for batch in batches_of(once, epoch)]
+    begun = 4 * 7 + seen
+    assert left == stream[begun : begun + len(left)]
+    assert len(left) == 2 * longer // BATCH - seen
+    again = sampler(epoch_samples=140, goes_on_at=once.place(6, 0))
+    assert batches_of(again, 6) == stream[begun + len(left) :][:7]
+
+
+def test_with_batches_of_another_size_a_sweep_goes_on_behind_what_was_seen():
+    at = sampler().place(1, 7 * BATCH)
+    assert at == {"epoch": 1, "samples": 140, "sweep": 1, "swept": 140}
+    larger = EpochSampler(shuffled, SAMPLES, 50, seed=3, goes_on_at=at)
+    seen = {pair for batch in batches_of(sampler(), 1)[:7] for pair in batch}
+    assert not seen & set(larger)
+    assert next(iter(larger))[1] == 1
 
 
 def test_an_epoch_without_a_batch_is_refused():
@@ -100,20 +125,19 @@ class Pairs(LightningDataModule):
 
     def __init__(self, workers: int) -> None:
         super().__init__()
-        self.workers, self.goes_on_at = workers, {"epoch": 0, "samples": 0}
+        self.workers, self.goes_on_at = workers, START
 
     def state_dict(self):
-        return position(self.trainer, BATCH)
+        return self.sampler.place(*position(self.trainer, BATCH))
 
     def load_state_dict(self, state_dict):
         self.goes_on_at = state_dict
 
     def train_dataloader(self) -> DataLoader:
         ranks, rank = self.trainer.world_size, self.trainer.global_rank
-        at = {"epoch": self.goes_on_at["epoch"], "position": self.goes_on_at["samples"] // BATCH}
-        chosen = sampler(rank, ranks, **at)
+        self.sampler = sampler(rank, ranks, goes_on_at=self.goes_on_at)
         many = {"num_workers": self.workers, "persistent_workers": self.workers > 0}
-        return DataLoader(Numbers(), BATCH // ranks, sampler=chosen, drop_last=True, **many)
+        return DataLoader(Numbers(), BATCH // ranks, sampler=self.sampler, drop_last=True, **many)
 
 
 class Recorder(LightningModule):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from xclr_lightning.data.epoch_sampler import START
 from xclr_lightning.data.sampling import Sampling
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs import NeighbourGraph
@@ -34,7 +35,7 @@ def samples(lists: NeighbourGraph | None = None, dataset: Dataset | None = None,
     batch = settings.setdefault("batch_size", 10)
     defaults = {"train_share": 1.0, "epoch_samples": None, "shards_at_once": None}
     sampling = Sampling(**{**defaults, "neighbour_share": 0.0, "neighbours": 2, **settings})
-    drawn = sampling.sampler(dataset or Dataset(), lists, 0, 1, {"epoch": 0, "samples": 0})
+    drawn = sampling.sampler(dataset or Dataset(), lists, 0, 1, START)
     return np.array([sample for sample, _ in drawn]).reshape(-1, batch)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from xclr_lightning.data.skipped import by_cause, causes
-from xclr_lightning.distributed import gather_lists
+from xclr_lightning.distributed import gather_lists, rank, world_size
 from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -15,21 +15,28 @@ log = logging.getLogger(__name__)
 class BadPictures(Callback):
     """Logs ``data/bad_pictures``, how many pictures of an epoch could not be read, with causes and some names.
 
-    The run stops once there are more than ``data.max_skipped`` allows in a whole epoch.
+    The run stops once there are more than ``data.max_skipped`` allows of a process's pictures in a whole epoch. What is
+    known of an epoch goes on with it.
     """
 
     def __init__(self) -> None:
         self._bad: set[str] = set()
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._bad = set()
+    def state_dict(self) -> dict[str, list[str]]:
+        """The bad pictures of all processes, for a checkpoint."""
+        return {"bad": gather_lists(sorted(self._bad))}
+
+    def load_state_dict(self, state_dict: dict[str, list[str]]) -> None:
+        """Share those of a checkpoint among the processes."""
+        self._bad = set(state_dict["bad"][rank() :: world_size()])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: dict[str, Any], batch_idx: int
     ) -> None:
         self._bad.update(batch["bad"])
         data = trainer.datamodule  # type: ignore[attr-defined]
-        samples = int(trainer.num_training_batches) * data.batch_size // trainer.world_size
+        drawn = int(trainer.num_training_batches) * data.batch_size // trainer.world_size
+        samples = min(drawn, len(data.dataset("train").chosen))  # one that comes again is counted once
         if len(self._bad) > data.max_skipped * samples:
             raise UserError(
                 f"{len(self._bad):,} pictures cannot be read ({by_cause(causes(self._bad))}), more than "
@@ -47,3 +54,4 @@ class BadPictures(Callback):
                 by_cause(causes(bad)),
                 "; ".join(sorted(bad)[:3]),
             )
+        self._bad = set()

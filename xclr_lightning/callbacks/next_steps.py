@@ -8,7 +8,7 @@ from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.graph_report import GraphReport
 from xclr_lightning.objectives.module import ContrastiveModule
-from xclr_lightning.resume import newest_checkpoint
+from xclr_lightning.resume import last_checkpoint
 from xclr_lightning.run_config import run_configs
 
 PROGRAM = "python -m xclr_lightning"
@@ -29,7 +29,7 @@ def how_to_go_on(folder: Path, has_start: bool) -> str:
         folder: The run folder.
         has_start: Whether its config names a checkpoint to start from, as it would again.
     """
-    checkpoint, configs = newest_checkpoint(folder), run_configs(folder)
+    checkpoint, configs = last_checkpoint(folder), run_configs(folder)
     if checkpoint is None or not configs:
         return f"stopped before there was a checkpoint in {folder}: the same command begins anew"
     command = ["fit", "--config", str(configs[-1]), "--run_dir", str(folder)]
@@ -50,7 +50,7 @@ def _steps(trainer: Trainer, module: LightningModule, folder: Path) -> Iterator[
             if tried != now:
                 target = "a sharper target" if tried < now else "a softer target"
                 yield target, [*again, "--model.target_temperature", f"{tried:g}"]
-    if (checkpoint := newest_checkpoint(folder)) is None:
+    if (checkpoint := last_checkpoint(folder)) is None:
         return
     if data.val is not None:
         yield "evaluate again", ["test", "--config", config, "--ckpt_path", str(checkpoint)]

@@ -1,6 +1,5 @@
 """The one DataModule: pictures, their views, and the similarity graph that rides along."""
 
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from xclr_lightning.data.dataset import PictureDataset, ViewsDataset, collate, collate_pictures
+from xclr_lightning.data.epoch_sampler import START, EpochSampler
 from xclr_lightning.data.locate import open_source
 from xclr_lightning.data.noisy import NoisySource
 from xclr_lightning.data.photometric import Photometric, refuse_normalised
@@ -107,7 +107,8 @@ class GraphDataModule(LightningDataModule):
         self.graph_folder: Path | None = None
         self._neighbour_lists: NeighbourGraph | None = None
         self._datasets: dict[str, ViewsDataset] = {}
-        self._goes_on_at = {"epoch": 0, "samples": 0}
+        self._sampler: EpochSampler | None = None
+        self._goes_on_at: dict[str, Any] = {**START}
         self._looked_at = False
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
@@ -122,13 +123,14 @@ class GraphDataModule(LightningDataModule):
                 refuse_normalised(batch["views"])
         return batch
 
-    def state_dict(self) -> dict[str, int]:
-        """Where training stands in its data, and whose order that is, for checkpoints."""
-        if self.trainer is None or (dataset := self.dataset("train")) is None:
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands in its data, and what their order depends on, for checkpoints."""
+        if self.trainer is None or self._sampler is None:
             return self._goes_on_at
-        return position(self.trainer, self.batch_size) | self._order_of(dataset)
+        place = self._sampler.place(*position(self.trainer, self.batch_size))
+        return place | self.sampling.order(self._datasets["train"], self._processes()[0])
 
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint's training stood."""
         self._goes_on_at = state_dict
         # True of loaders that begin anew, which ours does not.
@@ -197,13 +199,11 @@ class GraphDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         dataset, (ranks, rank) = self._datasets["train"], self._processes()
-        keys = dataset.source.keys()
-        some = keys[:: max(1, len(keys) // 10_000)].tobytes()  # one picture more or less shifts all behind it
-        digest = hashlib.sha256(some).hexdigest()[:8]
-        refuse_disagreement(pictures=len(dataset), hash_of_keys=digest, place_in_training=self._goes_on_at)
-        warn_of_another_order(self._goes_on_at, self._order_of(dataset))
-        sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
-        return self._loader(dataset, sampler)
+        order = self.sampling.order(dataset, ranks)
+        refuse_disagreement(**order, place_in_training=self._goes_on_at)
+        warn_of_another_order(self._goes_on_at, order)
+        self._sampler = self.sampling.sampler(dataset, self._neighbour_lists, rank, ranks, self._goes_on_at)
+        return self._loader(dataset, self._sampler)
 
     def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         if not self._has_loss():
@@ -245,11 +245,6 @@ class GraphDataModule(LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate_pictures,
         )
-
-    def _order_of(self, dataset: ViewsDataset) -> dict[str, int]:
-        """What the order of samples depends on, besides settings."""
-        order = {"seed": dataset.seed, "pictures": len(dataset), "batch_size": self.batch_size}
-        return order | ({"processes": self._processes()[0]} if self.sampling.shards_at_once else {})
 
     def _loader(self, dataset: Dataset[Any], sampler: DistributedSampler[Any]) -> DataLoader[Any]:
         return DataLoader(

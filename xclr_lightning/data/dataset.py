@@ -1,5 +1,7 @@
 """One sample of training: views of a picture, its number, its label, its nodes of the graph."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,8 @@ class ViewsDataset(Dataset[dict[str, Any]]):
     A sample is asked for by its number, or by its number and that of the sweep over the data, which change how its
     views are drawn: seed, sweep and number decide all of it, in whatever process. ``seed`` is theirs.
 
-    A picture that cannot be read is replaced by the next one that can, so batches keep their size on every process;
-    ``bad`` then names it.
+    A picture that cannot be read is replaced by the next one of ``chosen`` that can, so batches keep their size on
+    every process; ``bad`` then names it. ``chosen`` are the numbers that are trained on, ascending: at first all.
 
     Args:
         source: The pictures.
@@ -48,6 +50,7 @@ class ViewsDataset(Dataset[dict[str, Any]]):
     ) -> None:
         self.source, self.view, self.count = source, view, count
         self.labels, self.graph, self.captions, self.seed = labels, graph, captions, seed
+        self.chosen: Sequence[int] | np.ndarray = range(len(source))
 
     def __len__(self) -> int:
         return len(self.source)
@@ -55,8 +58,8 @@ class ViewsDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, asked: int | tuple[int, int]) -> dict[str, Any]:
         index, sweep = asked if isinstance(asked, tuple) else (int(asked), 0)
         bad: list[str] = []
-        for candidate in range(index, index + MOST_BAD_IN_A_ROW):
-            number = candidate % len(self)
+        for further in range(MOST_BAD_IN_A_ROW):
+            number = index if not further else self._behind(index, further)
             seed = seed_of(self.seed, sweep, number)
             try:
                 with drawn_by(seed):
@@ -73,6 +76,10 @@ class ViewsDataset(Dataset[dict[str, Any]]):
                 sample["captions"] = self.source.captions(slice(number, number + 1))[0]
             return sample
         raise UserError(f"{MOST_BAD_IN_A_ROW} pictures in a row cannot be read, first {bad[0]}")
+
+    def _behind(self, index: int, further: int) -> int:
+        place = bisect_left(self.chosen, index) + further
+        return int(self.chosen[place % len(self.chosen)])
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Tensor | int | list[str]]:

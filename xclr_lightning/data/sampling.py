@@ -1,5 +1,9 @@
 """How a training run takes its samples: which of them, in what batches, on which process, from where on."""
 
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from xclr_lightning.data.dataset import ViewsDataset
@@ -46,26 +50,40 @@ class Sampling:
                 "neighbours are in all shards"
             )
 
+    def chosen(self, dataset: ViewsDataset) -> np.ndarray:
+        """The samples that are trained on, ascending. Shape: ``(m,)``, integer."""
+        if self.train_share == 1:
+            return np.arange(len(dataset), dtype=np.int32)  # half the memory of int64
+        strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels
+        return stratified_share(self.train_share, strata, dataset.seed)
+
+    def order(self, dataset: ViewsDataset, ranks: int) -> dict[str, Any]:
+        """What the order of samples depends on, to be the same in every process, and in a run that goes on."""
+        keys = dataset.source.keys()
+        some = keys[:: max(1, len(keys) // 10_000)].tobytes()  # one picture more or less shifts all behind it
+        order = {"seed": dataset.seed, "pictures": len(dataset), "hash_of_keys": hashlib.sha256(some).hexdigest()[:8]}
+        order |= {"batch_size": self.batch_size, "train_share": self.train_share}
+        order |= {"neighbour_share": self.neighbour_share, "shards_at_once": self.shards_at_once}
+        return order | ({"processes": ranks} if self.shards_at_once else {})
+
     def sampler(
-        self, dataset: ViewsDataset, lists: NeighbourGraph | None, rank: int, ranks: int, goes_on_at: dict[str, int]
+        self, dataset: ViewsDataset, lists: NeighbourGraph | None, rank: int, ranks: int, goes_on_at: Mapping[str, int]
     ) -> EpochSampler:
         """This process's part of all batches.
 
         Args:
-            dataset: The samples; its seed decides.
+            dataset: The samples; its seed decides, and bad ones are replaced by others of :meth:`chosen`.
             lists: Where neighbours are found, if batches are to have some.
             rank: Number of this process.
             ranks: Of processes.
-            goes_on_at: The epoch to begin with, and how many samples of it were trained on before.
+            goes_on_at: Where training stood.
 
         Raises:
             UserError: There are too few samples for a batch, or they cannot be shared.
         """
         self.check_batches(len(dataset), ranks, "train")
-        chosen = np.arange(len(dataset), dtype=np.int32)  # half the memory of int64
+        dataset.chosen = chosen = self.chosen(dataset)
         if self.train_share < 1:
-            strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels
-            chosen = stratified_share(self.train_share, strata, dataset.seed)
             self.check_batches(len(chosen), ranks, f"train_share {self.train_share:g} of data.train")
         return EpochSampler(
             self._order(dataset, lists, chosen, ranks),
@@ -75,8 +93,7 @@ class Sampling:
             dataset.seed,
             rank,
             ranks,
-            goes_on_at["epoch"],
-            goes_on_at["samples"] // self.batch_size,
+            goes_on_at,
         )
 
     def check_batches(self, samples: int, ranks: int, split: str) -> None:
