@@ -44,6 +44,15 @@ def test_nested_classes_in_order_of_path(pictures):
     assert folder.parts() == {"00000": slice(0, 3)}
 
 
+def test_a_folder_of_compressed_shards(pictures):
+    root = pictures("00001.tar.gz", "00000.tar.gz", "00000.json", "._00000.tar.gz")
+    with pytest.raises(
+        UserError, match=r"no picture below .*, but 2 compressed tar files, first 00000.tar.gz: .*gunzip"
+    ):
+        ImageFolder(root)
+    assert names(ImageFolder(pictures("a.png"))) == ["a.png"]
+
+
 def test_names_with_spaces_and_unicode(pictures):
     folder = ImageFolder(pictures("wheeled vehicle/été 1.png", "犬/一.png"))
     assert folder.captions() == ["wheeled vehicle", "犬"]

@@ -1,9 +1,13 @@
 """Noise on purpose: a share of samples with each other's captions and fields, and nothing else changed."""
 
+import pickle
+
 import numpy as np
 import pytest
+from img2dataset import write_shards
 
-from xclr_lightning.data import GraphDataModule, ImageFolder
+from xclr_lightning.columns import Column
+from xclr_lightning.data import GraphDataModule, ImageFolder, Shards
 from xclr_lightning.data.noisy import NoisySource
 from xclr_lightning.errors import UserError
 from xclr_lightning.graphs.fingerprint import fingerprint
@@ -31,6 +35,19 @@ def test_a_share_is_told_wrong_in_all_that_is_told(folder):
     assert (noisy.keys() == source.keys()).all()
     assert np.array_equal(np.asarray(noisy.image(4)), np.asarray(source.image(4)))
     assert list(NoisySource(source, 0.4, seed=4).captions()) != captions
+
+
+def test_what_is_told_of_shards_is_in_columns_and_none_of_it_in_a_pickle(tmp_path):
+    write_shards(tmp_path, (300, 300), fields={"kind": [f"kind {i}" for i in range(600)]})
+    noisy = NoisySource(Shards(tmp_path), 0.4, seed=3)
+    before = len(pickle.dumps(noisy))
+    captions, kinds = noisy.captions(), noisy.fields("kind")
+    assert isinstance(captions, Column)
+    assert isinstance(kinds, Column)
+    assert [caption.removeprefix("caption ") for caption in captions] == [kind.removeprefix("kind ") for kind in kinds]
+    told_of = noisy._told_of
+    assert [int(caption.removeprefix("caption ")) for caption in captions] == told_of.tolist()
+    assert len(pickle.dumps(noisy)) < before + told_of.nbytes + 500
 
 
 def test_a_graph_of_noisy_captions_is_another(folder):

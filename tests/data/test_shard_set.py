@@ -1,5 +1,6 @@
 """The index on disk: made once a shard, again where a shard has changed, and mapped instead of read."""
 
+import itertools
 import os
 import pickle
 import shutil
@@ -9,7 +10,9 @@ import pytest
 from img2dataset import write_shards
 
 from xclr_lightning.cache import cache_dir
-from xclr_lightning.data import shard_set
+from xclr_lightning.columns import Column
+from xclr_lightning.data import shard_place, shard_set, shard_table
+from xclr_lightning.data.shard_index import RECIPE
 from xclr_lightning.data.shards import Shards
 from xclr_lightning.errors import UserError
 
@@ -72,12 +75,23 @@ def test_an_index_of_another_recipe_is_made_again(root, indexed, monkeypatch):
     for path in folder().glob("index/*.npz"):
         with np.load(path) as stored:
             arrays = dict(stored)
-        facts = arrays["facts"].tobytes().replace(b'"recipe": 1', b'"recipe": 0')
+        facts = arrays["facts"].tobytes().replace(b'"recipe": %d' % RECIPE, b'"recipe": 0')
         np.savez(path, **(arrays | {"facts": np.frombuffer(facts, dtype=np.uint8)}))
     table = folder() / "table.json"
-    table.write_text(table.read_text().replace('"recipe": 1', '"recipe": 0'))
+    table.write_text(table.read_text().replace(f'"recipe": {RECIPE}', '"recipe": 0'))
     assert len(Shards(root)) == 6
     assert len(indexed) == 6
+
+
+def test_a_link_to_nowhere_is_an_unreadable_shard_at_every_start(root, tmp_path, indexed, monkeypatch):
+    (root / "00001.tar").rename(tmp_path / "elsewhere.tar")
+    (root / "00001.tar").symlink_to(tmp_path / "gone.tar")
+    for _ in range(2):
+        assert (len(Shards(root)), Shards(root).skipped) == (5, {"unreadable shard": 1})
+    assert len(indexed) == 2
+    (tmp_path / "elsewhere.tar").rename(tmp_path / "gone.tar")
+    monkeypatch.setattr(shard_place, "_PATIENCE", -2)
+    assert (len(Shards(root)), Shards(root).skipped) == (6, {})
 
 
 def test_a_source_pickles_small_whatever_was_read(tmp_path):
@@ -90,11 +104,25 @@ def test_a_source_pickles_small_whatever_was_read(tmp_path):
     assert abs(many - few) < 20
 
 
-def test_captions_of_one_sample_and_of_every_other(root):
+def test_captions_of_runs_of_samples(tmp_path, monkeypatch):
+    captions = ["été", "", "犬 runs", "a" * 300, "c", "  ", "d", "e"]
+    write_shards(tmp_path / "set", (4, 4), captions=captions)
+    source, kept = Shards(tmp_path / "set"), [caption for caption in captions if caption.strip()]
+    for block in (65_536, 4, 1):
+        monkeypatch.setattr(shard_table, "BLOCK", block)
+        for start, stop in itertools.combinations_with_replacement(range(7), 2):
+            assert source.captions(slice(start, stop)) == kept[start:stop]
+    with pytest.raises(ValueError, match="in runs of rows"):
+        source.captions(slice(5, None, -2))
+
+
+def test_captions_are_read_where_they_lie(root):
     source = Shards(root)
-    assert [source.captions(slice(i, i + 1)) for i in range(6)] == [[caption] for caption in source.captions()]
-    assert source.captions(slice(5, None, -2)) == source.captions()[5::-2]
-    assert source.captions(slice(3, 3)) == []
+    captions = source.captions()
+    stored = source._table._texts[:]
+    for chunk in captions.values.chunks:
+        assert stored.ctypes.data <= chunk.buffers()[2].address < stored.ctypes.data + stored.nbytes
+    assert isinstance(source.fields("url"), Column)
 
 
 def test_many_shards_are_indexed_by_processes(root, monkeypatch):

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from xclr_lightning.data import shards as module
 from xclr_lightning.data.decode import BadImage
 from xclr_lightning.data.shards import Shards
+from xclr_lightning.data.source import labels
 from xclr_lightning.errors import UserError
 
 
@@ -21,10 +22,10 @@ from xclr_lightning.errors import UserError
 def write_shard(tmp_path):
     """Write ``number.tar`` with members of given names and bytes."""
 
-    def write(number: int, members: dict[str, bytes]):
+    def write(number: int, members: dict[str, bytes] | list[tuple[str, bytes]]):
         path = tmp_path / f"{number:05d}.tar"
         with tarfile.open(path, "w") as tar:
-            for name, content in members.items():
+            for name, content in members.items() if isinstance(members, dict) else members:
                 info = tarfile.TarInfo(name)
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
@@ -146,17 +147,63 @@ def test_the_json_has_the_caption_where_there_is_no_txt(write_shard, png):
     assert Shards(root).skipped == {"no caption": 3}
 
 
-def test_of_a_key_that_recurs_the_first_sample_is_kept(tmp_path, png):
+def test_of_a_key_that_recurs_the_first_sample_is_kept(write_shard, png):
     members = [("a.png", png(1)), ("b.png", png(2)), ("b.txt", b"b"), ("a.png", png(3)), ("a.txt", b"second"),
                ("b.json", b"{}"), ("a.PNG", png(4)), ("c.png", b""), ("c.txt", b"c")]  # fmt: skip
-    with tarfile.open(tmp_path / "00000.tar", "w") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    source = Shards(tmp_path)
+    source = Shards(write_shard(0, members).parent)
     assert source.skipped == {"duplicate key": 2, "empty file": 1, "no caption": 1}
     assert (source.keys().tolist(), values(source)) == ([b"b"], [2])
+
+
+@pytest.mark.parametrize(
+    ("order", "captions", "skipped"),
+    [
+        # A digit is a picture of that key, a letter its caption: a of 1, b of 2.
+        ("1a2b", "ab", {}),
+        ("12ab", "ab", {}),
+        ("a2b1", "ab", {}),
+        ("12ba1", "b", {"duplicate key": 1, "no caption": 1}),
+        ("12ba2b1", "b", {"duplicate key": 2, "no caption": 1}),
+        ("1a2ba1", "ab", {"duplicate key": 1}),
+        ("a2b11", "b", {"duplicate key": 2}),
+        ("a2b1a", "b", {"duplicate key": 1}),
+        ("112ba", "b", {"duplicate key": 1, "no caption": 1}),
+        ("11a2b", "b", {"duplicate key": 1, "no caption": 1}),
+        ("121ab", "b", {"duplicate key": 1, "no caption": 1}),
+    ],
+)
+def test_a_picture_never_has_a_caption_of_another_sample(order, captions, skipped, write_shard, png):
+    names = {"1": "1.png", "2": "2.png", "a": "1.txt", "b": "2.txt"}
+    members = [(names[file], file.encode() if file in "ab" else png(int(file))) for file in order]
+    source = Shards(write_shard(0, [*members, ("3.png", png(3)), ("3.txt", b"c")]).parent)
+    assert "".join(source.captions()) == captions + "c"
+    assert (
+        dict(zip(source.keys().tolist(), source.captions(), strict=True)).items()
+        <= {b"1": "a", b"2": "b", b"3": "c"}.items()
+    )
+    assert source.skipped == skipped
+
+
+def test_hidden_files_are_no_samples(write_shard, png):
+    hidden = {"._a.png": png(9), "._a.txt": b"x", "f/._b.png": png(9), ".png": png(9), "f/.png": png(9), "f/.txt": b"x"}
+    root = write_shard(0, {**hidden, "a.png": png(1), "a.txt": b"a", "./.c/d.png": png(2), "./.c/d.txt": b"d"}).parent
+    (root / "._00000.tar").write_bytes(b"Mac OS X")
+    source = Shards(root)
+    assert (values(source), list(source.captions()), source.skipped) == ([1, 2], ["a", "d"], {})
+
+
+def test_compressed_shards_beside_others_are_told_once(root, caplog):
+    for name in ("00004.tar.gz", "00003.tar.gz", "._00003.tar.gz"):
+        (root / name).touch()
+    assert len(Shards(root)) == len(Shards(root)) == 6
+    (record,) = caplog.records
+    assert f"2 compressed shards are left out, first {root}/00003.tar.gz: gunzip them" in record.message
+
+
+def test_a_key_that_would_widen_all_others(write_shard, png):
+    root = write_shard(0, {f"{'k' * 1025}.png": png(1), f"{'k' * 1025}.txt": b"x", f"{'k' * 1024}.png": png(2)}).parent
+    source = Shards(root)
+    assert (values(source), source.skipped) == ([2], {"key of more than 1,024 bytes": 1})
 
 
 @pytest.mark.parametrize("extra", [{}, {"a.json": b'{"width": 1}'}])
@@ -164,6 +211,16 @@ def test_missing_field(extra, write_shard, png):
     root = write_shard(0, {"a.png": png(), **extra}).parent
     with pytest.raises(UserError, match=r"00000.tar/a.json has no field 'class': it has (none|width)"):
         Shards(root).fields("class")
+
+
+def test_a_field_without_a_value_is_empty_and_no_label(write_shard, png):
+    fields = {"a": b"null", "b": b"NaN", "c": b'""', "d": b'"null"', "e": b"0"}
+    members = {f"{key}.{kind}": content for key, value in fields.items()
+               for kind, content in (("png", png()), ("json", b'{"class": %s}' % value))}  # fmt: skip
+    source = Shards(write_shard(0, members).parent)
+    assert source.fields("class") == ["", "", "", "null", "0"]
+    with pytest.raises(UserError, match=r"3 of 5 samples in .* have no 'class', first .*00000.tar/a: leave them out"):
+        labels(source, "class")
 
 
 def test_members_without_a_picture_do_not_count(write_shard, png):

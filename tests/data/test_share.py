@@ -24,6 +24,19 @@ def test_shares_are_nested_and_seeded():
     assert small == set(stratified_share(0.1, STRATA, seed=1).tolist())
 
 
+def test_of_equal_classes_the_seed_decides_which_have_one_more():
+    strata = np.arange(80) % 16
+    drawn = [[np.bincount(strata[stratified_share(share, strata, seed)], minlength=16) for share in (0.1, 0.35)]
+             for seed in range(200)]  # fmt: skip
+    small, large = np.array(drawn).transpose(1, 0, 2)
+    assert (small <= large).all()
+    assert (small.max(1) == 1).all()
+    assert (np.ptp(large, axis=1) == 1).all()
+    # A class of 16 is among the 8 that have one, of 28 the 12 that have two, in as many of the 200 draws as the others.
+    for more, share in ((small, 1 / 2), (large - 1, 3 / 4)):
+        assert (np.abs(more.sum(0) - 200 * share) < 4 * np.sqrt(200 * share * (1 - share))).all()
+
+
 def test_without_classes_it_is_a_random_share():
     drawn = [stratified_share(0.3, np.zeros(50, np.int64), seed) for seed in range(400)]
     counts = np.bincount(np.concatenate(drawn), minlength=50)

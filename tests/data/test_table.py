@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import math
 import os
 import pickle
 from pathlib import Path
@@ -79,8 +80,8 @@ def test_a_byte_order_mark_and_blank_lines(folder: Path) -> None:
     assert Table(path).captions() == CAPTIONS
 
 
-def test_rows_that_are_too_short_or_too_long(folder: Path) -> None:
-    (folder / "x.csv").write_text("file_name,caption,class\n1.png,one\na/3.png,three,x,y\n")
+def test_rows_that_are_too_short_or_have_empty_cells_too_many(folder: Path) -> None:
+    (folder / "x.csv").write_text("file_name,caption,class\n1.png,one\na/3.png,three,x,,\n")
     table = Table(folder / "x.csv")
     assert table.fields("class") == ["", "x"]
 
@@ -92,14 +93,15 @@ def test_absolute_paths(folder: Path, tmp_path: Path) -> None:
 
 def test_columns_of_parquet_that_are_no_texts(folder: Path) -> None:
     rows = [{"file_name": "1.png", "caption": "one", "count": 3, "share": 0.5, "vector": [1.0], "bytes": b"\xff"},
-            {"file_name": "a/3.png", "caption": "two", "count": None, "share": 2.0, "vector": []}]  # fmt: skip
+            {"file_name": "a/3.png", "caption": "two", "count": None, "share": 2.0, "vector": []},
+            {"file_name": "b/2.png", "caption": "nan", "count": 5, "share": math.nan}]  # fmt: skip
     rows = pa.Table.from_pylist(rows)
     rows = rows.append_column("kind", rows["caption"].dictionary_encode())
     pq.write_table(rows, folder / "x.parquet")
     table = Table(folder / "x.parquet")
-    assert table.fields("count") == ["3", ""]
-    assert [float(share) for share in table.fields("share")] == [0.5, 2.0]
-    assert table.fields("kind") == ["one", "two"]
+    assert table.fields("count") == ["3", "", "5"]
+    assert [share and float(share) for share in table.fields("share")] == [0.5, 2.0, ""]
+    assert table.fields("kind") == ["one", "two", "nan"]
     with pytest.raises(UserError, match="no column 'vector': it has file_name, caption, count, share, kind"):
         table.fields("vector")
 
@@ -114,6 +116,28 @@ def test_rows_without_a_caption_or_a_name_are_counted(suffix: str, folder: Path)
     assert table.keys().tolist() == [b"a", b"d"]
     assert table.captions() == ["x", "z"]
     assert table.skipped == {"no file_name": 2, "no caption": 2}
+
+
+def test_captions_that_are_no_numbers_are_counted(folder: Path) -> None:
+    rows = [{"file_name": "1.png", "caption": 7.5}, {"file_name": "b/2.png", "caption": math.nan}]
+    table = Table(write(folder / "x.parquet", rows))
+    assert (table.captions(), table.skipped) == (["7.5"], {"no caption": 1})
+
+
+def test_a_file_name_that_would_widen_all_others(folder: Path) -> None:
+    rows = [{"file_name": name, "caption": "x"} for name in ("é" * 512, "é" * 513, "1.png")]
+    table = Table(write(folder / "x.csv", rows))
+    assert table.keys().tolist() == [("é" * 512).encode(), b"1.png"]
+    assert table.skipped == {"file_name of more than 1,024 bytes": 1}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_samples_without_a_label_are_no_class(suffix: str, folder: Path) -> None:
+    rows = [{"file_name": f"{number}.png", "class": kind} for number, kind in enumerate(["a", "", "b", None, ""])]
+    table = Table(write(folder / f"x{suffix}", rows))
+    for names in (None, ["a", "b"]):
+        with pytest.raises(UserError, match=r"3 of 5 samples in .* have no 'class', first .*set/1.png: leave them out"):
+            labels(table, "class", names)
 
 
 def test_a_table_without_captions(folder: Path) -> None:
@@ -141,7 +165,18 @@ def test_a_missing_picture_is_a_bad_one(folder: Path) -> None:
         ("x.csv", b"file_name,caption\na,\nb,\n", r"x.csv has no picture: 2 rows have no caption"),
         ("x.csv", b"file_name,class,class\na,b,c\n", r"x.csv has several columns 'class'"),
         ("x.csv", b"file_name\n\xe9t\xe9.png\n", r"x.csv cannot be read \('utf-8' codec .*: a CSV file in UTF-8"),
-        ("x.csv", b'file_name,caption\na,"one\nb,two\n', r"x.csv cannot be read \(unexpected end of data\)"),
+        ("x.csv", b'file_name,caption\na,"one\nb,two\n', r"x.csv cannot be read \(row 1: unexpected end of data\)"),
+        (
+            "x.csv",
+            b"file_name,caption\na,b\n\nb," + b"c" * 200_000,
+            r"x.csv cannot be read \(row 2: field larger .*131072",
+        ),
+        (
+            "x.csv",
+            b"file_name,caption\na,x\n\nb,a dog, running, in a park\n",
+            r"x.csv has 4 cells in row 2, counted below the line of names, for 2 columns: .* commas in quotes",
+        ),
+        ("x.tsv", b"file_name\tcaption\na\tx\t\ty\n", r"x.tsv has 4 cells in row 1, .* tabs in quotes"),
         (
             "x.csv",
             b"file_name\na\nb\n\nc\n./b\nd\n",

@@ -137,6 +137,31 @@ def test_evaluation_view_is_the_centre(size, make_picture):
     assert torch.equal(view, v2.Compose(steps)(image))
 
 
+@pytest.mark.parametrize("size", [(40, 400), (400, 40), (1, 300), (1000, 60), (7, 701), (300, 2500)])
+@pytest.mark.parametrize("settings", [(28, 32), (32, 28), (25, 32)])
+def test_evaluation_view_of_a_strip_is_its_centre(settings, size, make_picture, monkeypatch):
+    """Pillow turns numbers to grey levels twice, in an order that depends on the sizes: two levels off at most."""
+    image = make_picture(*size).point(lambda level: 64 + level // 2)  # without overshoots to be cut off
+    resized, sizes = Image.Image.resize, []
+    monkeypatch.setattr(Image.Image, "resize", lambda image, to, *rest: sizes.append(to) or resized(image, to, *rest))
+    view = EvalView(*settings)(image)
+    assert max(sizes.pop()) <= settings[0]
+    monkeypatch.setattr(module, "_STRIP", 1e9)
+    assert (view.int() - EvalView(*settings)(image).int()).abs().max() <= 2
+    assert max(sizes.pop()) >= 8 * settings[1]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_evaluation_view_of_a_line(turned):
+    line = np.arange(60_000, dtype=np.uint16).astype(np.uint8)
+    image = Image.fromarray(np.tile(line[:, None, None] if turned else line[None, :, None], (1, 1, 3)))
+    view = EvalView()(image)
+    assert view.shape == (3, 224, 224)
+    low, high = line[29_999], line[30_000]
+    assert high == low + 1
+    assert low <= view.min() <= view.max() <= high
+
+
 @pytest.mark.parametrize("size", [(20, 31), (31, 20), (28, 12), (29, 29)])
 def test_evaluation_view_of_a_small_picture_has_a_border(size, make_picture):
     image = make_picture(*size)

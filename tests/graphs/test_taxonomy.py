@@ -98,6 +98,12 @@ def test_no_taxonomy_of_the_classes(write, text, words, classes):
     refused(write(text), words, classes)
 
 
+def test_a_comma_that_makes_one_cell_more(write):
+    refused(
+        write("child,parent\ndog,canine\nwolf, grey,canine\n"), "more cells in row 2, .* than the 2 columns: put texts"
+    )
+
+
 def test_ranks_that_are_no_columns(write):
     refused(write(RANKS), r"has the columns .*\(data\.graph\.ranks: class, sort\)", ranks=["class", "sort"])
 

@@ -1,10 +1,9 @@
 """Some pictures of many, from few shards: to look at a set is not to read, or to fetch, all of it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from PIL import Image
 
+from xclr_lightning.columns import Column
 from xclr_lightning.data import Source
 
 # Shards that are looked into, where they hold enough.
@@ -38,12 +37,12 @@ class Excerpt(Source):
     def keys(self) -> np.ndarray:
         return np.asarray(self._source.keys()[self.numbers])
 
-    def captions(self, rows: slice = slice(None)) -> Sequence[str]:
-        return [self._source.captions(slice(number, number + 1))[0] for number in self.numbers[rows].tolist()]
+    def captions(self, rows: slice = slice(None)) -> Column:
+        return Column.of(self._source.captions(slice(number, number + 1))[0] for number in self.numbers[rows].tolist())
 
-    def fields(self, name: str) -> Sequence[str]:
+    def fields(self, name: str) -> Column:
         values = self._source.fields(name)
-        return [values[number] for number in self.numbers.tolist()]
+        return Column.of(values[number] for number in self.numbers.tolist())
 
 
 def excerpt(source: Source, count: int) -> Source:

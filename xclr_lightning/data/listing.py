@@ -16,7 +16,9 @@ from xclr_lightning.columns import BLOCK, Column, Columns, write_columns
 from xclr_lightning.progress import progress_bar
 
 # Part of a listing's name in the cache: to be raised when listings are made in another way.
-RECIPE = 1
+RECIPE = 2
+# Bytes: all file names are stored as wide as the longest.
+_LONGEST_NAME = 1024
 
 
 @dataclass
@@ -68,6 +70,8 @@ def cached_listing(identity: list[object], write: Callable[[Path], None]) -> Sto
 def write_listing(folder: Path, names: Sequence[str], blocks: Iterable[Sequence[pa.Array]], origin: str) -> None:
     """Write a listing a block of rows at a time; rows without a file name or a caption are counted and left out.
 
+    So are those whose file name has more than 1,024 bytes.
+
     Args:
         folder: Existing empty folder.
         names: Of the columns, ``file_name`` first; captions, where there are any, are the column ``caption``.
@@ -75,7 +79,8 @@ def write_listing(folder: Path, names: Sequence[str], blocks: Iterable[Sequence[
         origin: Where the rows come from, for the progress bar.
     """
     skipped: dict[str, int] = {}
-    needed = [name for name in names if name in ("file_name", "caption")]
+    checks = [(f"no {name}", name, _is_there) for name in names if name in ("file_name", "caption")]
+    checks.append((f"file_name of more than {_LONGEST_NAME:,} bytes", "file_name", _is_short))
 
     def complete() -> Iterator[list[pa.Array]]:
         with progress_bar(None, f"reading {origin}", "row", delay=5) as bar:
@@ -84,16 +89,24 @@ def write_listing(folder: Path, names: Sequence[str], blocks: Iterable[Sequence[
                 columns = dict(zip(names, block, strict=True))
                 if "caption" in columns:
                     columns["caption"] = pc.utf8_trim_whitespace(columns["caption"])
-                for name in needed:
-                    there = pc.not_equal(columns[name], "")
-                    if absent := len(there) - there.true_count:
-                        skipped[f"no {name}"] = skipped.get(f"no {name}", 0) + absent
-                        columns = {column: values.filter(there) for column, values in columns.items()}
+                for cause, name, fits in checks:
+                    good = fits(columns[name])
+                    if bad := len(good) - good.true_count:
+                        skipped[cause] = skipped.get(cause, 0) + bad
+                        columns = {column: values.filter(good) for column, values in columns.items()}
                 yield [normal_paths(columns[name]) if name == "file_name" else columns[name] for name in names]
 
     write_columns(folder / "columns.arrow", names, complete())
     _write_keys(folder)
     (folder / "skipped.json").write_text(json.dumps(skipped))
+
+
+def _is_there(texts: pa.Array) -> pa.BooleanArray:
+    return pc.not_equal(texts, "")
+
+
+def _is_short(texts: pa.Array) -> pa.BooleanArray:
+    return pc.less_equal(pc.binary_length(texts), _LONGEST_NAME)
 
 
 def normal_paths(paths: pa.Array) -> pa.Array:

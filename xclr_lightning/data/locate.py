@@ -18,7 +18,7 @@ _KINDS: list[tuple[str, Callable[[str], bool], Callable[[str], Source]]] = [
     ("torchvision:NAME/PART", lambda path: path.startswith(torchvision_set.PREFIX), TorchvisionSet),
     ("tar shards by URL, pipe:COMMAND or {00000..00010}", is_pattern, Shards),
     (f"a table ({', '.join(TABLE_SUFFIXES)})", lambda path: path.lower().endswith(TABLE_SUFFIXES), Table),
-    ("a folder of .tar shards", lambda path: any(locate(path).glob("*.tar")), lambda path: Shards(locate(path))),
+    ("a folder of .tar shards", lambda path: any(locate(path).glob("[!.]*.tar")), lambda path: Shards(locate(path))),
 ]
 _FOLDER = "a folder of pictures, demo:PART or synthetic:PART"
 

@@ -1,6 +1,5 @@
 """Wrong captions on purpose: what a method makes of noise is measured by adding some."""
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -44,22 +43,13 @@ class NoisySource(Source):
     def keys(self) -> np.ndarray:
         return self._source.keys()
 
-    def captions(self, rows: slice = slice(None)) -> Sequence[str]:
-        return _taken(self._captions, self._told_of[rows])
+    def captions(self, rows: slice = slice(None)) -> Column:
+        told_of = self._told_of[rows].tolist()
+        return Column.of(self._source.captions(slice(number, number + 1))[0] for number in told_of)
 
-    def fields(self, name: str) -> Sequence[str]:
-        return _taken(self._source.fields(name), self._told_of)
-
-    @cached_property
-    def _captions(self) -> Sequence[str]:
-        return self._source.captions()
+    def fields(self, name: str) -> Column:
+        return Column(self._source.fields(name).values.take(pa.array(self._told_of)))
 
     @cached_property
     def _told_of(self) -> np.ndarray:
         return exchanged(len(self), self._share, self._seed)
-
-
-def _taken(values: Sequence[str], numbers: np.ndarray) -> Sequence[str]:
-    if isinstance(values, Column):
-        return Column(values.values.take(pa.array(numbers)))
-    return [values[number] for number in numbers]

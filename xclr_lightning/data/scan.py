@@ -21,10 +21,11 @@ def scan(root: Path) -> tuple[list[bytes], set[bytes]]:
         Paths of the pictures, relative to the folder, sorted; and those of text files, without their suffix.
 
     Raises:
-        UserError: A folder cannot be read.
+        UserError: A folder cannot be read, or there are compressed shards and no pictures.
     """
     pictures: list[bytes] = []
     texts: set[bytes] = set()
+    packed: list[bytes] = []
     folders = [b""]
     while folders:
         below = folders.pop()
@@ -45,8 +46,15 @@ def scan(root: Path) -> tuple[list[bytes], set[bytes]]:
                         pictures.append(below + name)
                     elif suffix == b".txt":
                         texts.add(below + stem)
+                    elif name.endswith(b".tar.gz"):
+                        packed.append(below + name)
         except OSError as error:
             raise UserError(f"{Path(os.fsdecode(folder))} cannot be read as a folder: {error.strerror}") from error
+    if packed and not pictures:
+        raise UserError(
+            f"no picture below {root}, but {len(packed)} compressed tar files, first {os.fsdecode(min(packed))}: "
+            "gunzip them first, for shards are read in any order"
+        )
     pictures.sort()
     return pictures, texts
 

@@ -17,9 +17,11 @@ from xclr_lightning.data.source import IMAGE_SUFFIXES
 from xclr_lightning.errors import UserError
 
 # To be raised when what is stored, or how it is found, changes.
-RECIPE = 1
+RECIPE = 2
 _KINDS = {suffix[1:].encode(): "image" for suffix in IMAGE_SUFFIXES} | {b"txt": "txt", b"json": "json"}
 _NO_CAPTION, _EMPTY_CAPTION = -1, 0
+# All keys of a set of shards are stored as wide as its longest.
+_LONGEST_KEY = 1024
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
 
@@ -200,15 +202,21 @@ def _load(path: Path, *names: str) -> list[np.ndarray]:
 def _samples(reader: ChunkReader, length: int) -> tuple[dict[bytes, dict[str, Any]], Counter[str]]:
     """Files by key and kind: the range of a picture, the content of the others; and what was skipped."""
     samples: dict[bytes, dict[str, Any]] = {}
+    apart: dict[bytes, dict[str, Any]] = {}  # what other samples' files separate from the first of the key
     repeated: set[bytes] = set()
     skipped: Counter[str] = Counter()
+    last = b""
     try:
         for name, offset, size in members(reader, length):
             key, _, suffix = name.rpartition(b".")
             kind = _KINDS.get(suffix.lower())
-            if kind is None or not key or key.endswith(b"/"):  # the last two are hidden files
+            if kind is None or not key or name.rpartition(b"/")[2].startswith(b"."):
                 continue
-            parts = samples.setdefault(key, {})
+            if len(key) > _LONGEST_KEY:
+                skipped[f"key of more than {_LONGEST_KEY:,} bytes"] += kind == "image"
+                continue
+            parts = (apart if key in apart or (key in samples and key != last) else samples).setdefault(key, {})
+            last = key
             if kind in parts or key in repeated:
                 repeated.add(key)  # whatever follows under this key is another sample's
                 skipped["duplicate key"] += kind == "image"
@@ -218,6 +226,11 @@ def _samples(reader: ChunkReader, length: int) -> tuple[dict[bytes, dict[str, An
                 parts[kind] = reader.read(offset, size).replace(b"\0", b"")
     except BrokenTar as broken:
         skipped[str(broken)] += 1
+    for key, parts in apart.items():
+        if key in repeated or parts.keys() & samples[key].keys():
+            skipped["duplicate key"] += "image" in parts  # none of it need be the first sample's
+        else:
+            samples[key] |= parts
     return samples, skipped
 
 

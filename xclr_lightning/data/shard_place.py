@@ -1,18 +1,22 @@
 """Where shards are: tar files of a folder, or of a pattern such as ``s3://bucket/{00000..02175}.tar``."""
 
 import itertools
+import logging
 import os
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from fsspec.core import url_to_fs
 
 from xclr_lightning.data.shard_cache import PIPE, open_fetched, remote_version
 from xclr_lightning.data.source import existing
+from xclr_lightning.distributed import rank
 from xclr_lightning.errors import UserError
 
+log = logging.getLogger(__name__)
 # Seconds for which a shard that could not be fetched is done without, so that the processes of a run agree on it.
 _PATIENCE = 3600
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -46,8 +50,8 @@ class LocalShard:
 
     def try_again(self, failed: float) -> bool:
         """Whether the file, which could not be read at some time in seconds since 1970, may be readable now."""
-        changed = self.path.stat().st_ctime > failed
-        return os.access(self.path, os.R_OK) and (changed or time.time() - failed > _PATIENCE)
+        readable = os.access(self.path, os.R_OK)
+        return readable and (self.path.stat().st_ctime > failed or time.time() - failed > _PATIENCE)
 
     def open(self) -> int:
         """Open the file.
@@ -114,9 +118,11 @@ def find_shards(place: str) -> list[Shard]:
     """
     if not is_pattern(place):
         folder = existing(Path(place).expanduser())
-        paths = sorted(folder.glob("*.tar"))
+        paths = sorted(folder.glob("[!.]*.tar"))
         if not paths:
             raise UserError(f"no .tar file in {folder}")
+        if packed := sorted(folder.glob("[!.]*.tar.gz")):
+            _warn_once(f"{len(packed)} compressed shards are left out, first {packed[0]}: gunzip them to use them")
         return [LocalShard(path.stem, path) for path in paths]
     named = dict(expand(place))
     if not (place.startswith(PIPE) or "://" in place):
@@ -155,6 +161,12 @@ def expand(pattern: str) -> Iterator[tuple[str, str]]:
     for numbers in itertools.product(*ranges):
         url = fixed[0] + "".join(number + piece for number, piece in zip(numbers, fixed[1:], strict=True))
         yield "-".join(numbers) or "00000", url
+
+
+@cache
+def _warn_once(message: str) -> None:
+    if rank() == 0:
+        log.warning(message)
 
 
 def _check_protocol(url: str) -> None:

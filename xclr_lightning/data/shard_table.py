@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.lib.format import open_memmap
 
 from xclr_lightning.cache import atomic_file, atomic_folder
+from xclr_lightning.columns import BLOCK, Column
 from xclr_lightning.data.shard_index import RECIPE, ShardFacts, index_file, load_rows
 from xclr_lightning.data.shard_tar import UNREADABLE
 from xclr_lightning.graphs.mapped import MappedRows
@@ -77,10 +79,24 @@ class Table:
         """Each sample's key, in the file. Shape: ``(N,)``, bytes."""
         return self._keys[:].view(f"S{self._keys.shape[1]}")[:, 0]
 
-    def captions(self, rows: slice) -> list[str]:
-        """Captions of a run of samples, or of every few."""
-        places = self.ranges[rows][:, 2:].tolist()
-        return [self._texts[start:end].tobytes().decode() for start, end in places]
+    def captions(self, rows: slice) -> Column:
+        """Captions of a run of samples, in the file.
+
+        Raises:
+            ValueError: The rows are no run.
+        """
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise ValueError(f"rows {rows}: captions are read in runs of rows, step 1")
+        blocks = (slice(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK))
+        return Column(pa.chunked_array([self._block(block) for block in blocks], pa.string()))
+
+    def _block(self, rows: slice) -> pa.StringArray:
+        places = self.ranges[rows][:, 2:]
+        first, last = places[0, 0], places[-1, 1]
+        # Captions lie one behind the other, as Arrow has them: of a picture that is left out there is none, or no text.
+        ends = pa.array(np.append(first, places[:, 1]) - first, pa.int32())
+        return pa.StringArray.from_buffers(len(places), ends.buffers()[1], pa.py_buffer(self._texts[first:last]))
 
     def shard(self, index: int) -> int:
         """The number of the shard that holds a sample."""

@@ -3,13 +3,13 @@
 import itertools
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from xclr_lightning.columns import Column
 from xclr_lightning.data.decode import opened, reading
 from xclr_lightning.data.shard_index import index_file, load_facts, load_records, load_rows
 from xclr_lightning.data.shard_place import find_shards, is_pattern
@@ -77,7 +77,7 @@ class Shards(Source):
     def keys(self) -> np.ndarray:
         return self._table.keys()
 
-    def captions(self, rows: slice = slice(None)) -> list[str]:
+    def captions(self, rows: slice = slice(None)) -> Column:
         numbers = range(len(self))[rows]
         if numbers and not self._table.captioned:
             raise UserError(
@@ -86,16 +86,17 @@ class Shards(Source):
             )
         return self._table.captions(rows)
 
-    def fields(self, name: str) -> list[str]:
-        values: list[str] = []
+    def fields(self, name: str) -> Column:
+        return Column.of(self._values(name))
+
+    def _values(self, name: str) -> Iterator[str]:
         with progress_bar(len(self), f"reading {name} of shards", "sample", delay=5) as bar:
             for number, entry in enumerate(self._table.entries):
                 if entry.samples:
-                    values += self._part_fields(number, name)
+                    yield from self._part_values(number, name)
                     bar.update(entry.samples)
-        return values
 
-    def _part_fields(self, number: int, name: str) -> Iterator[str]:
+    def _part_values(self, number: int, name: str) -> Iterator[str]:
         entry, path = self._table.entries[number], index_file(self._root, self._table.entries[number].name)
         facts = load_facts(path)
         if facts is None or facts.version != entry.version:
@@ -107,7 +108,8 @@ class Shards(Source):
             if name not in record:
                 found = ", ".join(record) or "none"
                 raise UserError(f"{self.name(first + row)}.json has no field {name!r}: it has {found}")
-            yield sys.intern(str(record[name]))  # classes recur
+            value = record[name]
+            yield "" if value is None or value != value else str(value)  # NaN alone is not itself
 
     def _read(self, index: int) -> bytes:
         number = self._table.shard(index)

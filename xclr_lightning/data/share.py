@@ -21,12 +21,13 @@ def stratified_share(share: float, strata: np.ndarray, seed: int) -> np.ndarray:
         >>> strata[stratified_share(0.5, strata, seed=0)]
         array([0, 0, 1, 1])
     """
-    drawn = np.random.default_rng(seed).permutation(len(strata))
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(len(strata))
     by_stratum = drawn[np.argsort(strata[drawn], kind="stable")]
     ordered = strata[by_stratum]
     sizes = np.bincount(np.unique(ordered, return_inverse=True)[1])
     nth = np.arange(len(strata)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Each stratum's samples lie evenly between 0 and 1: those below the share are taken.
+    # Each stratum's samples lie evenly between 0 and 1: those below the share are taken, by lot among equals.
     height = (nth + 0.5) / np.repeat(sizes, sizes)
-    chosen = np.argsort(height, kind="stable")[: round(share * len(strata))]
+    chosen = np.lexsort((rng.random(len(strata)), height))[: round(share * len(strata))]
     return np.sort(by_stratum[chosen])

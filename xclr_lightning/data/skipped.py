@@ -1,6 +1,7 @@
 """Pictures that cannot be used: few are left out and counted, many stop the run."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -8,6 +9,8 @@ from xclr_lightning.data.source import Source
 from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
+# A name before it, or what is said of the error behind it, may have colons, too.
+_KIND = re.compile(r": (\w*[Ee]rror): ")
 
 
 def by_cause(skipped: Mapping[str, int]) -> str:
@@ -23,11 +26,14 @@ def by_cause(skipped: Mapping[str, int]) -> str:
 def causes(messages: Iterable[str]) -> Counter[str]:
     """How many pictures there are of each kind of error, of messages that begin with a name and a kind.
 
+    Where there is no kind, it is what the message ends with.
+
     Example:
-        >>> causes(["a.jpg: OSError: truncated", "b.jpg: OSError: broken", "c.jpg: FileNotFoundError: c.jpg"])
+        >>> causes(["a.jpg: OSError: truncated", "b: 2.jpg: OSError: broken", "c.jpg: FileNotFoundError: c.jpg"])
         Counter({'OSError': 2, 'FileNotFoundError': 1})
     """
-    return Counter(message.split(": ")[1] for message in messages)
+    kinds = ((_KIND.search(message), message.rpartition(": ")[2]) for message in messages)
+    return Counter(kind[1] if kind else said for kind, said in kinds)
 
 
 def refuse_many_skipped(source: Source, most: float, setting: str) -> None:

@@ -1,14 +1,14 @@
 """What every source of samples offers: pictures, keys, captions and labels by number."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
 
-from xclr_lightning.columns import number_texts
+from xclr_lightning.columns import Column, number_texts
 from xclr_lightning.data.decode import BadImage, rgb
 from xclr_lightning.errors import UserError
 
@@ -65,7 +65,7 @@ class Source(ABC):
         """Each sample's key, unique in its part. Shape: ``(len,)``, bytes."""
 
     @abstractmethod
-    def captions(self, rows: slice = slice(None)) -> Sequence[str]:
+    def captions(self, rows: slice = slice(None)) -> Column:
         """Captions of all samples, or of a run of them.
 
         Raises:
@@ -73,8 +73,8 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def fields(self, name: str) -> Sequence[str]:
-        """Each sample's value of a metadata field, such as its class.
+    def fields(self, name: str) -> Column:
+        """Each sample's value of a metadata field, such as its class; empty where it has none.
 
         Raises:
             UserError: The source has no such field.
@@ -91,8 +91,17 @@ def labels(source: Source, field: str, names: list[str] | None = None) -> tuple[
 
     Returns:
         Numbers, −1 for a value that ``names`` lacks, shape ``(len,)``, int64; and the names.
+
+    Raises:
+        UserError: The source has no such field, or a sample has no value in it: together they would be a class.
     """
     numbers, found = number_texts(source.fields(field))
+    if "" in found:
+        without = np.flatnonzero(numbers == found.index(""))
+        raise UserError(
+            f"{len(without):,} of {len(numbers):,} samples in {source.path} have no {field!r}, first "
+            f"{source.name(int(without[0]))}: leave them out of the data, or give each a value"
+        )
     if names is None:
         return numbers, found
     place = {name: i for i, name in enumerate(names)}

@@ -51,7 +51,7 @@ class TableFile:
             if self.suffix == ".parquet":
                 with pq.ParquetFile(self.path, memory_map=True) as file:
                     for batch in file.iter_batches(BLOCK, columns=list(names)):
-                        yield [pc.fill_null(pc.cast(batch.column(name), pa.string()), "") for name in names]
+                        yield [_texts(batch.column(name)) for name in names]
             else:
                 yield from self._csv_blocks([self.names.index(name) for name in names])
         except (OSError, ValueError, csv.Error) as error:
@@ -67,16 +67,37 @@ class TableFile:
             raise self._broken(error) from error
 
     def _csv_blocks(self, numbers: list[int]) -> Iterator[list[pa.Array]]:
+        rows = self._csv_rows()
+        while block := list(islice(rows, BLOCK)):
+            yield [pa.array([row[i] if i < len(row) else "" for row in block], pa.string()) for i in numbers]
+
+    def _csv_rows(self) -> Iterator[list[str]]:
+        """The rows below the line of names, blank lines left out."""
+        number, width = 0, len(self.names)
         with self.path.open(newline="", encoding="utf-8-sig") as file:
-            rows = (row for row in csv.reader(file, delimiter=DELIMITERS[self.suffix], strict=True) if row)
+            rows = filter(None, csv.reader(file, delimiter=DELIMITERS[self.suffix], strict=True))
             next(rows, None)
-            while block := list(islice(rows, BLOCK)):
-                yield [pa.array([row[i] if i < len(row) else "" for row in block], pa.string()) for i in numbers]
+            try:
+                for number, row in enumerate(rows, 1):
+                    if len(row) > width and any(row[width:]):
+                        raise UserError(
+                            f"{self.path} has {len(row)} cells in row {number}, counted below the line of names, for "
+                            f"{width} columns: put texts that have {'commas' if self.suffix == '.csv' else 'tabs'} "
+                            "in quotes"
+                        )
+                    yield row
+            except csv.Error as error:
+                raise csv.Error(f"row {number + 1}: {error}") from error
 
     def _broken(self, error: Exception) -> UserError:
         kind = "Parquet file" if self.suffix == ".parquet" else f"{self.suffix[1:].upper()} file in UTF-8"
         reason = " ".join(str(error).split())
         return UserError(f"{self.path} cannot be read ({reason}): a {kind} is expected")
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    """Values as texts; those that are missing, or no number though a float, are empty."""
+    return pc.if_else(pc.is_null(values, nan_is_null=True), "", pc.cast(values, pa.string()))
 
 
 def _is_text(kind: pa.DataType) -> bool:

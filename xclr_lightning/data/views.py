@@ -16,6 +16,9 @@ from xclr_lightning.data.decode import pixels, rgb
 from xclr_lightning.data.opencv import opencv
 from xclr_lightning.errors import UserError
 
+# How many times as long as wide a picture is of which evaluation resizes no more than it keeps.
+_STRIP = 8
+
 
 class View(ABC):
     """Turns a picture into a tensor. Subclass it for augmentations of your own, and name the subclass in a config.
@@ -110,6 +113,8 @@ class RandomCropView(View):
 class EvalView(View):
     """The evaluation crop: the shorter side to ``resize`` (bicubic), then the centre, to the pixel as torchvision does.
 
+    Of a picture more than 8 times as long as wide the centre alone is resized, which changes hardly a grey level.
+
     Args:
         size: Side of the view, in pixels; smaller pictures get a black border.
         resize: Length of the shorter side before the crop; None leaves pictures of the right size as they are.
@@ -120,10 +125,7 @@ class EvalView(View):
 
     def __call__(self, image: Image.Image) -> Tensor:
         if self.resize is not None:
-            scale = min(image.size)
-            width, height = (self.resize * side // scale for side in image.size)
-            if (width, height) != image.size:
-                image = image.resize((width, height), Image.Resampling.BICUBIC)
+            image = self._resized(image, self.resize)
         left, top = (round((side - self.size) / 2) for side in image.size)
         if left or top or image.size != (self.size, self.size):
             if min(image.size) < self.size:
@@ -131,6 +133,19 @@ class EvalView(View):
             else:
                 image = image.crop((left, top, left + self.size, top + self.size))
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+    def _resized(self, image: Image.Image, shorter: int) -> Image.Image:
+        short = min(image.size)
+        width, height = (shorter * side // short for side in image.size)
+        if max(image.size) <= _STRIP * short:
+            whole = (width, height) == image.size
+            return image if whole else image.resize((width, height), Image.Resampling.BICUBIC)
+        # One pixel wide and 4,000 long, it would become one of a million by 256.
+        sides = np.array([width, height])
+        kept = np.minimum(sides, self.size)
+        start = np.round((sides - kept) / 2)
+        box = np.stack([start, start + kept]) * image.size / sides
+        return image.resize(tuple(kept.tolist()), Image.Resampling.BICUBIC, tuple(box.ravel().tolist()))
 
 
 class TransformView(View):
