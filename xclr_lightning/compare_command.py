@@ -1,10 +1,10 @@
 """``compare``: several objectives or settings, each over several seeds by the same budget, in one table."""
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from xclr_lightning.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from xclr_lightning.comparison.checked import Checked
     from xclr_lightning.comparison.runs import Planned
+
+# Settings that are a comparison's own to give.
+OWN = {"seed_everything": "--seeds", "data.graph.seed": "--seeds", "run_dir": "--run_dir"}
 
 # The largest that PyTorch and NumPy both take.
 MOST_SEED = 2**32 - 1
@@ -43,6 +46,11 @@ def compare(arguments: list[str]) -> None:
     varied = [(key.removeprefix("--"), values) for key, *values in given.vary]
     if empty := next((key for key, values in varied if not values), None):
         raise UserError(f"compare: --vary {empty} wants values, such as --vary model.temperature 0.1 0.2")
+    from xclr_lightning.resume import option
+
+    for key in [key for key, _ in varied] + ["seed_everything"] * bool(option(common, "seed_everything")):
+        if instead := OWN.get(re.sub(r"(\.graph)+", ".graph", key.replace(".init_args", ""))):
+            raise UserError(f"compare: {key} is set in each run by the comparison: give {instead} instead")
     from xclr_lightning.comparison.checked import checked, reference_of, references_of
     from xclr_lightning.comparison.grid import rows, split_configs
     from xclr_lightning.comparison.places import check_folder
@@ -106,13 +114,14 @@ def _parser() -> CommandParser:
 
 
 def _planned(one: "Checked", seed: int, root: Path, common: Sequence[str]) -> "Planned":
+    from xclr_lightning.comparison.checked import permuted
     from xclr_lightning.comparison.runs import Planned
 
     arguments, settings = one.row.fit(common), one.settings | {"seed_everything": seed, "run_dir": None}
     if one.row.control:
-        arguments.append(f"--data.graph.seed={seed}")
-        settings = deepcopy(settings)
-        settings["data"]["init_args"]["graph"]["init_args"]["seed"] = seed
+        settings = permuted(settings, seed)
+        # Whole, as options cannot reach into a list of graphs.
+        arguments.append(f"--data.graph={json.dumps(settings['data']['init_args']['graph'])}")
     return Planned(one.row.name, seed, one.row.folder(root, seed), tuple(arguments), settings)
 
 
@@ -138,6 +147,6 @@ def _make(plan: "Sequence[Planned]", jobs: int, root: Path) -> None:
 
 
 def _said(run: "Planned") -> str:
-    from xclr_lightning.comparison.runs import read_record
+    from xclr_lightning.run_config import read_record
 
     return f"{read_record(run.folder)['seconds']} s"

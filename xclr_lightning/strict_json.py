@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 
@@ -15,6 +16,15 @@ def as_json(value: Any) -> str:
         }
     """
     return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """What a file's names stand for; nothing where there is no file, or one of another kind."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _finite(value: Any) -> Any:

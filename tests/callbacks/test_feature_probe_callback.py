@@ -11,10 +11,11 @@ from processes import in_processes
 from xclr_lightning.callbacks.feature_probe import FeatureProbe
 from xclr_lightning.callbacks.features import features_of
 from xclr_lightning.callbacks.few_shot import FewShot
+from xclr_lightning.callbacks.knn import KNN
 from xclr_lightning.callbacks.labelled import KNNSet
 from xclr_lightning.data import GraphDataModule
-from xclr_lightning.evaluation.ridge import ridge_probe
-from xclr_lightning.evaluation.sgd_probe import sgd_probe
+from xclr_lightning.errors import UserError
+from xclr_lightning.evaluation import ridge_probe, sgd_probe
 from xclr_lightning.objectives import SimCLR
 
 NAMES = ["blue", "green", "red", "grey", "white"]
@@ -53,11 +54,33 @@ def test_the_numbers_are_those_of_the_functions(settings: dict[str, Any]) -> Non
     assert 0.4 < found["colours/ridge"] < 1
 
 
-def test_pictures_of_a_class_that_the_bank_lacks_are_errors(settings: dict[str, Any], tmp_path: Path) -> None:
-    odd = write(tmp_path / "odd", 4, ["black"])
+def test_pictures_of_a_class_that_the_bank_lacks_are_errors(
+    settings: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = write(tmp_path / "odd", 9, ["black", "black", "red"])
     found, _ = scored(settings, [FeatureProbe({"odd": KNNSet(settings["train"], odd)})])
-    assert found["odd/ridge"] == 0
+    assert found["odd/ridge"] <= 0.34  # one in three is red
     assert "odd/sgd" not in found
+    assert "feature_probe.sets.odd: 6 of 9 queries are of a class that the bank " in caplog.text
+    assert "bank and queries are the same" not in caplog.text
+
+
+@pytest.mark.parametrize("evaluation", [KNN, FeatureProbe, FewShot])
+def test_labels_that_do_not_match_are_refused(settings: dict[str, Any], tmp_path: Path, evaluation: Any) -> None:
+    odd = write(tmp_path / "odd", 3, ["black"])
+    words = r"sets\.odd: no 'class' of the queries .*odd occurs in the bank .*bank, which has blue, green, grey"
+    with pytest.raises(UserError, match=words) as caught:
+        evaluation({"odd": KNNSet(settings["train"], odd)}).open()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("evaluation", [FeatureProbe, FewShot])
+def test_what_was_fitted_to_is_no_measure(
+    settings: dict[str, Any], caplog: pytest.LogCaptureFixture, evaluation: Any
+) -> None:
+    more = {"shots": [1]} if evaluation is FewShot else {}
+    assert evaluation({"own": KNNSet(settings["val"], settings["val"] + "/../queries")}, **more).open()
+    assert "sets.own: bank and queries are the same pictures" in caplog.text
 
 
 def test_off_without_sets(settings: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from xclr_lightning.callbacks import bank_probe
+from xclr_lightning.callbacks.features import chosen
 from xclr_lightning.callbacks.imagenet_shift import ImageNetShift
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation import knn_predict
@@ -77,6 +79,20 @@ def test_a_layer_is_fitted_as_in_ridge_probe(bank: Path, asked: Path) -> None:
     assert found == {"imagenet_shift/a": pytest.approx(share_right(scores, truth))}
 
 
+@pytest.mark.parametrize("by", ["knn", "probe"])
+def test_a_subset_is_of_what_is_asked_not_of_what_is_known(bank: Path, asked: Path, by: Any) -> None:
+    (known, labels), (queries, truth) = features_and_labels(bank), features_and_labels(asked)
+    some = torch.from_numpy(chosen(ASKED, 7))
+    scores = (
+        knn_predict(known, labels, queries, 5, (4,))[4] if by == "knn" else ridge_probe(known, labels, 5)[0](queries)
+    )
+    evaluation = ImageNetShift(a=str(asked), bank=str(bank), by=by, k=4, subset=7)
+    assert measure(evaluation, Headless()) == {
+        "imagenet_shift/a": pytest.approx(share_right(scores[some], truth[some]))
+    }
+    assert evaluation.protocol()["pictures"] == {str(asked): 7, str(bank): BANK}
+
+
 def test_a_picture_without_a_vote_for_the_competing_classes_is_wrong(bank: Path, asked: Path) -> None:
     """Where none of the neighbours' classes is A's, the first of A's classes has not won."""
     for wnid in (A[0], A[7], A[150]):
@@ -140,14 +156,15 @@ def test_some_classes_are_unknown(bank: Path, asked: Path, caplog: pytest.LogCap
         ({"by": "head", "bank": "BANK"}, Headless(), "imagenet_shift.by is head, and Headless has none"),
         ({}, Colours(["cat", "dog"]), "by wnid, such as n01498041, and .* of the module's head are others: cat, dog"),
         ({}, Colours(None), "imagenet_shift.bank is not set"),
-        ({"bank": "FILES"}, Headless(), "are others"),
+        ({"bank": "ZOO"}, Headless(), "are others: cat"),
         ({"bank": "BANK", "label": "species"}, Headless(), "no field 'species'"),
     ],
 )
 def test_nothing_to_tell_classes_by(
     bank: Path, asked: Path, settings: dict[str, str], module: LightningModule, words: str
 ) -> None:
-    places = {"BANK": str(bank), "FILES": str(asked.parent / "files")}
+    class_folders(asked.parent / "zoo", {"cat": sorted((asked.parent / "files").iterdir())})
+    places = {"BANK": str(bank), "ZOO": str(asked.parent / "zoo")}
     given = {name: places.get(value, value) for name, value in settings.items()}
     with pytest.raises(UserError, match=words) as caught:
         measure(ImageNetShift(a=str(asked), **given), module)

@@ -117,10 +117,19 @@ def test_a_checkpoint_without_a_probe_is_gone_on_from(settings: dict[str, Any], 
     assert "held/top1" in trainer.callback_metrics
 
 
-def test_queries_of_unknown_classes_are_errors(settings: dict[str, Any], tmp_path: Path) -> None:
-    odd = write(tmp_path / "odd", 8, ["grey"])
+def test_queries_of_unknown_classes_are_errors(
+    settings: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = write(tmp_path / "odd", 8, ["grey", "grey", "grey", "red"])
     _, trainer = fitted(settings, OnlineProbe({"odd": ProbeSet(odd)}))
-    assert trainer.callback_metrics["odd/top5"] == 0
+    assert trainer.callback_metrics["odd/top5"] == 2 / 8
+    assert "linear_probe.sets.odd: 6 of 8 queries are of a class that data.train lacks" in caplog.text
+
+
+def test_labels_that_do_not_match_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    odd = write(tmp_path / "odd", 2, ["grey"])
+    with pytest.raises(UserError, match=r"linear_probe\.sets\.odd: no 'class' of the queries .* occurs in data\.train"):
+        fitted(settings, OnlineProbe({"odd": ProbeSet(odd)}))
 
 
 def test_pictures_are_cropped_as_asked(settings: dict[str, Any]) -> None:
@@ -132,8 +141,10 @@ def test_pictures_are_cropped_as_asked(settings: dict[str, Any]) -> None:
             sizes.append(arguments[3].size)
             return super().features(*arguments)
 
-    fitted(settings, Seen({"held": ProbeSet(settings["val"])}, view=EvalView(16, 16)), epochs=1)
+    probe = Seen({"held": ProbeSet(settings["val"])}, view=EvalView(16, 16))
+    fitted(settings, probe, epochs=1)
     assert sizes == [16]
+    assert probe.protocol()["crop"] == "EvalView(size=16, resize=16)"
 
 
 @pytest.mark.parametrize("off", [{"every_n_epochs": 0}, {"sets": None}])

@@ -1,6 +1,7 @@
 """MIT-States in its official layout, against a plain loop."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,45 @@ def test_the_seed_decides_the_halves(root: Path) -> None:
     values = [tuple(measure(MITStates(str(root), seed=seed), Colours()).values()) for seed in (0, 0, 1, 2, 3)]
     assert values[0] == values[1]
     assert len(set(values)) > 1
+
+
+def few(tmp_path: Path, **folders: int) -> str:
+    for folder, count in folders.items():
+        for picture in odd_pictures(tmp_path / "drawn" / folder, count, seed=count):
+            put(picture, tmp_path / "release_dataset" / "images" / folder.replace("_", " ") / picture.name)
+    return str(tmp_path)
+
+
+def test_two_pictures_are_enough(tmp_path: Path) -> None:
+    """One to learn from, one to be right or wrong about."""
+    found = measure(MITStates(few(tmp_path, ripe_apple=1, ripe_bus=1)), Colours())
+    assert found == {"mit_states/attribute": 1, "mit_states/object": 0, "mit_states/pair": 0}
+
+
+@pytest.mark.parametrize(
+    ("folders", "settings", "words"),
+    [
+        (
+            {"ripe_apple": 1},
+            {},
+            "1 of 1 pictures in .*images can be used: expected 2 or more in folders <state> <noun>",
+        ),
+        ({"adj_apple": 4, "adj_bus": 3}, {}, "0 of 7 pictures"),
+        ({"apple": 4, "ripe_bus": 1}, {"plain": True}, "1 of 5 pictures"),
+        ({"ripe_apple": 4, "old_bus": 3}, {"subset": 1}, "1 of 1 pictures .*raise mit_states.subset"),
+    ],
+)
+def test_halves_of_which_one_is_empty(tmp_path: Path, folders: dict[str, int], settings: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        MITStates(few(tmp_path, **folders), **settings).open()
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_turn_out_to_be_broken_are_too_few(tmp_path: Path) -> None:
+    root = few(tmp_path, ripe_apple=1)
+    spoil(tmp_path / "release_dataset" / "images" / "old bus" / "corrupt.jpg")
+    with pytest.raises(UserError, match="1 of 2 pictures"):
+        measure(MITStates(root), Colours())
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:

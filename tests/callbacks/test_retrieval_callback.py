@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from coloured import quiet_trainer, write
@@ -10,11 +11,12 @@ from lightning import Trainer
 from processes import in_processes
 from torch.nn import functional as F
 
+from xclr_lightning.callbacks import graph_gain
 from xclr_lightning.callbacks.features import features_of
 from xclr_lightning.callbacks.retrieval import Retrieval, RetrievalSet
 from xclr_lightning.data import EvalView, GraphDataModule
 from xclr_lightning.errors import UserError
-from xclr_lightning.graphs import MetadataGraph
+from xclr_lightning.graphs import CaptionGraph, ClassGraph, MetadataGraph, NeighbourListGraph, WeightedSum
 from xclr_lightning.objectives import SimCLR
 
 
@@ -88,6 +90,74 @@ def test_a_gallery_by_itself_with_the_graphs_gains(settings: dict[str, Any], tmp
     assert 0 < found["held/map"] < 1
 
 
+class Likeness(ClassGraph):
+    """Similarities of three classes, none like another."""
+
+    def table(self, classes: list[str]) -> np.ndarray:
+        return np.array([[1, 0.9, 0.2], [0.9, 1, 0.5], [0.2, 0.5, 1]])
+
+    def settings(self) -> dict[str, Any]:
+        """As with captions, a shuffled graph is kept apart from that which is not."""
+        return {"shuffled": self.shuffled}
+
+
+GRAPHS = {
+    "classes": lambda **how: Likeness(**how),
+    "a sum": lambda **how: WeightedSum([Likeness(**how), MetadataGraph(categorical=["class"])], [0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("graph", list(GRAPHS))
+def test_a_control_is_judged_by_what_captions_truly_say(settings: dict[str, Any], graph: str) -> None:
+    found, protocols, learned = [], [], []
+    for how in ({"shuffled": 1.0, "seed": 3}, {}):
+        evaluation = Retrieval({"held": RetrievalSet(settings["val"])}, k=5)
+        _, trainer = validated({**settings, "graph": GRAPHS[graph](**how)}, evaluation)
+        found.append(numbers(trainer))
+        protocols.append(evaluation.protocol()["graph"])
+        dataset = trainer.datamodule.dataset("val")
+        nodes = torch.stack([dataset.graph.nodes(number) for number in range(13)])
+        learned.append(dataset.graph.similarity(nodes, nodes))
+    assert "held/ndcg@5" in found[0]
+    assert found[0] == found[1]
+    assert protocols[0] == protocols[1]
+    assert not torch.equal(*learned)  # the control itself learns from shuffled ones
+
+
+def test_the_protocol_names_the_graph(settings: dict[str, Any], tmp_path: Path) -> None:
+    sets = {"held": RetrievalSet(settings["val"])}
+    graphs = [NeighbourListGraph(CaptionGraph("a", shuffled=0.5, seed=2), k=5), NeighbourListGraph(CaptionGraph("b"))]
+    described = [graph_gain.described(graph) for graph in graphs]
+    assert described[0]["graph"]["encoder"] == "a"
+    assert {"shuffled", "seed"} & set(described[0]["graph"]) == set()
+    assert described[0]["seed"] == 0
+    assert described[0] != described[1]
+    assert graph_gain.unshuffled(graphs[0]).graph.shuffled == 0
+    assert graphs[0].graph.shuffled == 0.5
+    evaluation = Retrieval(sets)
+    validated({**settings, "graph": MetadataGraph(categorical=["class"])}, evaluation)
+    assert evaluation.protocol()["graph"]["class"] == "MetadataGraph"
+    assert evaluation.protocol()["graph"]["categorical"] == ["class"]
+    evaluation = Retrieval(sets)
+    validated(settings, evaluation)
+    assert evaluation.protocol()["graph"] is None
+
+
+def test_a_gallery_by_another_spelling_is_the_same(settings: dict[str, Any], tmp_path: Path) -> None:
+    settings["graph"] = MetadataGraph(categorical=["class"])
+    val = Path(settings["val"])
+    (tmp_path / "link").symlink_to(val)
+    sets = {
+        "plain": RetrievalSet(settings["val"]),
+        "dotted": RetrievalSet(f"{val.parent}/./{val.name}", f"{val}/../{val.name}"),
+        "linked": RetrievalSet(settings["val"], str(tmp_path / "link")),
+    }
+    found = numbers(validated(settings, Retrieval(sets))[1])
+    assert "plain/ndcg@1" in found
+    for name, value in found.items():
+        assert value == found[f"plain/{name.split('/')[1]}"]
+
+
 def run_rank(rank: int, ranks: int, settings: dict[str, Any], evaluation: Retrieval) -> dict[str, float]:
     """One of a few processes."""
     return numbers(validated(settings, evaluation, devices=ranks, strategy="ddp")[1])
@@ -95,10 +165,10 @@ def run_rank(rank: int, ranks: int, settings: dict[str, Any], evaluation: Retrie
 
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_any_number_of_processes_has_the_same_numbers(ranks: int, settings: dict[str, Any], tmp_path: Path) -> None:
-    """To the last bit, of 13 pictures, and of as few as 2 queries over 3 processes."""
+    """To the last bit, of 13 pictures, and of as few as 2 queries over 3 processes; the graph is built by one."""
     few = write(tmp_path / "few", 2, ["south", "west"])
     sets = {"held": RetrievalSet(settings["val"]), "few": RetrievalSet(settings["val"], few)}
-    settings["graph"] = MetadataGraph(categorical=["class"])
+    settings["graph"] = Likeness(shuffled=1.0)
     found = in_processes(ranks, tmp_path, run_rank, ranks, settings, Retrieval(sets, k=[1, 5]))
     expected = numbers(validated(settings, Retrieval(sets, k=[1, 5]))[1])
     assert "held/ndcg@5" in expected

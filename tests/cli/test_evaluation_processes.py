@@ -56,7 +56,7 @@ def test_any_number_of_processes(cli, evaluated: Path, tmp_path: Path, several: 
         assert result.returncode == 0, result.stderr
         metrics = json.loads(Path(f"on-{devices}/metrics.json").read_text())
         del metrics["val/loss"]  # of batches that are shared
-        assert result.stderr.count("could not be read") == 6  # once an evaluation, whatever the number of processes
+        assert result.stderr.count("could not be read") == 2  # once a place, in however many processes
         assert "Warning" not in result.stderr
         found.append(metrics)
     groups = {name.split("/")[0] for name in found[0]}

@@ -61,10 +61,24 @@ def test_seconds_are_those_of_all_starts(run: Planned, program: Callable[[str], 
     log.write_text("epoch 1\n")
     began = json.loads((run.folder / "comparison.json").read_text())["began"]
     os.utime(log, (began + 100, began + 100))
+    (run.folder / "metrics.json").write_text("{}")
     program("exit 0")
     assert list(make_all([run], 1)) == [(run, None)]
     assert run.complete
     assert 100 <= json.loads((run.folder / "comparison.json").read_text())["seconds"] < 160
+
+
+def test_a_run_without_numbers_is_not_complete(run: Planned, program: Callable[[str], None]) -> None:
+    """Its checkpoint is of the last epoch, so that training again writes none."""
+    run.folder.mkdir(parents=True)
+    (run.folder / "metrics.json").write_text("{}")
+    program("exit 0")
+    assert list(make_all([run], 1)) == [(run, None)]
+    assert run.complete
+    (run.folder / "metrics.json").unlink()
+    assert not run.complete
+    problem = f"no metrics.json, and nothing left to train: remove {run.folder} to train it again"
+    assert list(make_all([run], 1)) == [(run, problem)]
 
 
 def test_a_process_that_outlives_its_comparison_keeps_its_folder(run: Planned, tmp_path: Path) -> None:
@@ -92,6 +106,8 @@ def test_a_process_that_outlives_its_comparison_keeps_its_folder(run: Planned, t
 
 def test_what_runs_is_ended_with_the_comparison(tmp_path: Path, program: Callable[[str], None]) -> None:
     runs = [Planned("xclr", seed, tmp_path / str(seed), (), SETTINGS) for seed in range(4)]
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "metrics.json").write_text("{}")
     program("case \"$*\" in *everything=0*) exit 0;; esac; trap 'exit 0' TERM; while :; do sleep 0.05; done")
     with closing(make_all(runs, 2)) as made:
         assert next(made) == (runs[0], None)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from xclr_lightning.evaluation.class_scores import best_classes, scores_over
+from xclr_lightning.evaluation import best_classes, scores_over
 
 CLASSES = [f"c{i}" for i in range(9)]
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from xclr_lightning.evaluation.diagnostics import alignment, rank_me, target_statistics, uniformity
+from xclr_lightning.evaluation import alignment, rank_me, uniformity
+from xclr_lightning.evaluation.diagnostics import target_statistics
 from xclr_lightning.losses import normalize_target
 
 

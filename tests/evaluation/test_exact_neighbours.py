@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from xclr_lightning.evaluation import candidates
+from xclr_lightning.evaluation import candidates, nearest
 from xclr_lightning.evaluation.fixed_point import cosines
-from xclr_lightning.evaluation.neighbours import SPARE, merge_nearest, nearest
+from xclr_lightning.evaluation.neighbours import SPARE, merge_nearest
 
 
 def slowly(bank, queries, k):

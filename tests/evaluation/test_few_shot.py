@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from xclr_lightning.evaluation.few_shot import drawn_examples, few_shot_accuracy, nearest_mean
-from xclr_lightning.evaluation.ridge import ridge_probe
+from xclr_lightning.evaluation import few_shot_accuracy, ridge_probe
+from xclr_lightning.evaluation.few_shot import drawn_examples, nearest_mean
 
 CLASSES = 5
 

@@ -4,7 +4,7 @@ import pytest
 from timm.data import ImageNetInfo
 from torchvision.models import ResNet50_Weights
 
-from xclr_lightning.evaluation.imagenet import imagenet_classes, variant_classes
+from xclr_lightning.evaluation import imagenet_classes, variant_classes
 
 
 def test_a_thousand_wnids_in_the_order_of_classifiers() -> None:

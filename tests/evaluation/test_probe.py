@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xclr_lightning.evaluation import linear_probe_accuracy
+from xclr_lightning.evaluation import linear_probe_accuracy, linear_probe_predict
 
 
 def problem(count: int = 150, classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,3 +56,13 @@ def test_runs_where_gradients_are_off():
     train, labels = problem()
     with torch.no_grad():
         assert linear_probe_accuracy(train, labels, train, labels) > 0.5
+
+
+def test_one_sample_is_what_everything_is_taken_for():
+    found = linear_probe_predict(torch.tensor([[3.0, -1.0]]), torch.tensor([2]), torch.randn(5, 2))
+    assert found.tolist() == [2] * 5
+
+
+def test_nothing_to_learn_from():
+    with pytest.raises(ValueError, match="got an empty one"):
+        linear_probe_predict(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), torch.randn(5, 2))

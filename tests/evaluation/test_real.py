@@ -7,7 +7,8 @@ import pytest
 import torch
 from timm.data import RealLabelsImagenet
 
-from xclr_lightning.evaluation.real import picture_number, real_accuracy, real_labels
+from xclr_lightning.evaluation import real_accuracy, real_labels
+from xclr_lightning.evaluation.real import picture_number
 
 
 def test_labels_of_the_validation_set() -> None:

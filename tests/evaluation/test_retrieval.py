@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from xclr_lightning.evaluation.retrieval import average_precision_at_r, retrieval_scores
+from xclr_lightning.evaluation import retrieval_scores
+from xclr_lightning.evaluation.retrieval import average_precision_at_r
 
 QUERIES, GALLERY, CLASSES = 12, 60, 6
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from xclr_lightning.evaluation.ridge import Ridge, RidgeMoments, ridge_moments, ridge_probe
+from xclr_lightning.evaluation import ridge_probe
+from xclr_lightning.evaluation.ridge import Ridge, RidgeMoments, ridge_moments
 
 CLASSES = 4
 

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xclr_lightning.evaluation.linear_head import LinearHead, standardisation, topk_accuracy
-from xclr_lightning.evaluation.sgd_probe import SGDHeads, sgd_probe, train_heads
+from xclr_lightning.evaluation import sgd_probe, topk_accuracy
+from xclr_lightning.evaluation.linear_head import LinearHead, standardisation
+from xclr_lightning.evaluation.sgd_probe import SGDHeads, train_heads
 
 CLASSES, RATES = 3, (0.03, 0.3, 3.0)
 

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -155,3 +156,38 @@ def test_a_reference_that_is_not_there(tmp_path):
     write_run(tmp_path / "a", 0, 0.5)
     with pytest.raises(UserError, match="no row 'XLCR' to compare with: there is XCLR; did you mean XCLR"):
         named(group_runs(find_runs([tmp_path])), "XLCR")
+
+
+def captions(seed: int = 0, shuffled: float = 0.0, k: int = 3) -> dict[str, Any]:
+    """Data with a graph that is made of others."""
+    own = {"class_path": "CaptionGraph", "init_args": {"shuffled": shuffled, "seed": seed}}
+    lists = {"class_path": "NeighbourListGraph", "init_args": {"graph": own, "k": k, "seed": 5}}
+    graph = {"class_path": "WeightedSum", "init_args": {"graphs": [own, lists], "weights": [1.0, 1.0]}}
+    return {"class_path": "GraphDataModule", "init_args": {"graph": graph}}
+
+
+def test_which_captions_are_permuted_goes_with_the_seed(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path / str(seed), seed, 0.5, data=captions(seed, 1.0), record="xclr, captions permuted")
+    (group,) = group_runs(find_runs([tmp_path]))
+    assert [run.seed for run in group.runs] == [0, 1]
+
+
+def test_a_graph_is_the_same_with_its_captions_permuted(tmp_path):
+    for name, data in {"a": captions(), "b": captions(1, 1.0), "c": captions(k=4), "d": {"init_args": {}}}.items():
+        write_run(tmp_path / name, 0, 0.5, data=data, record=name)
+    plain, permuted, other, none = group_runs(find_runs([tmp_path]))
+    assert plain.graph == permuted.graph != other.graph
+    assert none.graph == {}
+
+
+def test_long_values_are_cut_in_names_unless_that_makes_two_alike(tmp_path):
+    folder = "/data/" + "weights/" * 40
+    for name in "ab":
+        write_run(tmp_path / "apart" / name, 0, 0.5, init_from=f"{folder}{name}.ckpt")
+    first, second = group_runs(find_runs([tmp_path / "apart"]))
+    assert (first.name, second.name) == tuple(f"XCLR, init_from …{f'{folder}{name}.ckpt'[-32:]}" for name in "ab")
+    for name in "ab":
+        write_run(tmp_path / "alike" / name, 0, 0.5, init_from=f"/{name}{folder}last.ckpt")
+    first, second = group_runs(find_runs([tmp_path / "alike"]))
+    assert (first.name, second.name) == tuple(f"XCLR, init_from /{name}{folder}last.ckpt" for name in "ab")

@@ -2,7 +2,9 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -68,7 +70,7 @@ def test_figures_show_the_numbers(runs: Path) -> None:
     assert over_setting("data.init_args.train_share", groups[::3], shown) is None  # of two objectives, one value each
     widths = [bar.get_width() for bar in by_row(whole, shown).axes[0].patches]
     assert widths == [pytest.approx(33), pytest.approx(55)]
-    heights = [bar.get_height() for bar in robustness(whole).axes[0].patches]
+    heights = [bar.get_height() for bar in robustness(whole, measured).axes[0].patches]
     assert len(heights) == 16
     assert max(heights) == pytest.approx(55)
 
@@ -170,3 +172,88 @@ def test_what_cannot_be_reported(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for output in (file, file / "deeper"):
         assert main(["report", str(tmp_path / "a"), "--output", str(output)]) == 2
         assert f"error: {file} is a file, no folder: choose another --output" in capsys.readouterr().err
+
+
+def test_each_protocol_is_told_with_its_rows(tmp_path: Path) -> None:
+    for name, temperature in (("a", 0.07), ("b", 0.1), ("c", 0.07)):
+        write_run(tmp_path / name, 0, 0.5, record=name)
+        file = tmp_path / name / "protocol.json"
+        protocols = json.loads(file.read_text())
+        protocols["KNN"]["temperature"] = temperature
+        protocols["KNN"]["logged"] = protocols["KNN"]["logged"][: ord(name) - ord("a") + 1]  # which sets nothing apart
+        file.write_text(json.dumps(protocols))
+    out = tmp_path / "report"
+    write_report(out, group_runs(find_runs([tmp_path])), {})
+    told = [line for line in (out / "report.md").read_text().splitlines() if "temperature" in line or "k 20" in line]
+    assert told == ["- **KNN** of a; c: temperature 0.07", "- **KNN** of b: temperature 0.1", "- **ImageNet9**: k 20"]
+    assert json.loads((out / "report.json").read_text())["protocols"] == [
+        {"name": "KNN", "settings": {"temperature": 0.07}, "rows": ["a", "c"]},
+        {"name": "KNN", "settings": {"temperature": 0.1}, "rows": ["b"]},
+        {"name": "ImageNet9", "settings": {"k": 20}, "rows": ["a", "b", "c"]},
+    ]
+
+
+def test_links_to_folders_of_any_name(tmp_path: Path) -> None:
+    write_run(tmp_path / "my runs (new) [1] 100%", 0, 0.5)
+    write_report(tmp_path / "report", group_runs(find_runs([tmp_path])), {})
+    links = re.findall(r"\]\(([^\s()\[\]]+)\)", (tmp_path / "report" / "report.md").read_text())
+    files = {(tmp_path / "report" / unquote(link)).resolve() for link in links}
+    assert {tmp_path / "my runs (new) [1] 100%", tmp_path / "my runs (new) [1] 100%" / "config.yaml"} <= files
+
+
+@pytest.mark.parametrize(("shuffled", "encoder", "there"), [(1.0, "a", True), (1.0, "b", False), (0.0, "b", False)])
+def test_ndcg_of_other_graphs_is_not_compared(tmp_path: Path, shuffled: float, encoder: str, there: bool) -> None:
+    for name, settings in {
+        "x": {"encoder": "a", "shuffled": 0.0},
+        "y": {"encoder": encoder, "shuffled": shuffled},
+    }.items():
+        graph = {"class_path": "CaptionGraph", "init_args": settings}
+        metrics = write_run(tmp_path / name, 0, 0.5, data={"init_args": {"graph": graph}}, record=name)
+        (tmp_path / name / "metrics.json").write_text(json.dumps(metrics | {"held/ndcg@10": 0.4}))
+        protocol = {"Retrieval": {"logged": ["held/ndcg@10"], "percent": True}}
+        (tmp_path / name / "protocol.json").write_text(json.dumps(protocol))
+    groups = group_runs(find_runs([tmp_path]))
+    tables = write_report(tmp_path / "report", groups, {"x": groups[0], "y": groups[0]})
+    assert ("held/ndcg@10" in tables) == there
+    facts = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert facts["rows"][0]["metrics"]["held/ndcg@10"]["mean"] == 0.4
+    assert "held/ndcg@10" in write_report(tmp_path / "one", groups[1:], {})  # a row by itself is compared with nothing
+
+
+def test_a_number_that_not_all_seeds_have_says_of_how_many_it_is(tmp_path: Path) -> None:
+    for seed in range(3):
+        metrics = write_run(tmp_path / str(seed), seed, 0.5)
+        if seed == 2:
+            (tmp_path / "2" / "metrics.json").write_text(json.dumps(metrics | {"knn/top1@20": 0.8}))
+        else:
+            del metrics["imagenet9/original"]
+            (tmp_path / str(seed) / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report(tmp_path / "report", group_runs(find_runs([tmp_path])), {})
+    row = dict(zip(*([cell.strip() for cell in line.split("|")] for line in page.splitlines()[::2]), strict=True))
+    assert row["knn/top1@20"] == "60.0 ± 17.3"
+    assert row["imagenet9/original"] == "50.0 (n = 1)"
+
+
+def test_lines_over_a_setting_are_named_by_the_others_whatever_their_values(tmp_path: Path) -> None:
+    for number, share in enumerate((0.1, 1.0)):
+        for other in ("a, train_share b", "c"):
+            write_run(tmp_path / f"{number}{other}", 0, 0.5, share=share, template=other)
+    groups = group_runs(find_runs([tmp_path]))
+    lines = over_setting("data.init_args.train_share", groups, {"knn/top1@20": True}).axes[0].containers
+    assert {line.get_label() for line in lines} == {"XCLR, template a, train_share b", "XCLR, template c"}
+
+
+def test_long_names_fit_into_figures(tmp_path: Path) -> None:
+    long = [f"setting_of_some_length_{number}" for number in range(8)]
+    for letter in "abc":
+        for k in (1, 2):
+            named = dict.fromkeys(long, f"a value of some length {letter}")
+            write_run(tmp_path / f"{letter}{k}", 0, 0.5, **named, k=k)
+    groups = group_runs(find_runs([tmp_path]))
+    assert len(groups[0].name) > 300
+    with warnings.catch_warnings(action="error"):
+        write_report(tmp_path / "report", groups, {})
+    assert (tmp_path / "report" / "over_k.png").is_file()
+    figure = over_k(groups, groups[0].runs[0].measured())
+    figure.canvas.draw()
+    assert figure.legends[0].get_window_extent().width <= figure.bbox.width

@@ -37,7 +37,8 @@ class ClassEvaluation(Evaluation):
         k: Number of neighbours.
         temperature: T of their weights exp(similarity / T).
         every_n_epochs: How often it runs; 0 turns it off.
-        subset: At most so many pictures of each set, drawn at random but alike in every run; all by default.
+        subset: At most so many pictures to classify of each set, drawn at random but alike in every run; all by
+            default. The bank is used whole.
 
     Attributes:
         group: Its name in configs.
@@ -172,7 +173,7 @@ class ClassEvaluation(Evaluation):
     def _scores(self, trainer: Trainer, module: LightningModule, asked: Features) -> Iterator[Tensor]:
         """Scores of all classes, −inf for none, for some of the pictures at a time."""
         if self._by == "knn":
-            bank = self.share(trainer, module, self._bank)
+            bank = self._whole_bank(trainer, module)
             neighbours = neighbours_in(module, bank, asked, self.k)
             for similarity, number in zip(*(part.split(QUERIES) for part in neighbours), strict=True):
                 votes = knn_votes(similarity, self._labels[number], len(self.classes), (self.k,), self.temperature)
@@ -187,5 +188,9 @@ class ClassEvaluation(Evaluation):
         """Scores of features, by the module's head or by a layer fitted to the bank."""
         if self._by == "head":
             return module.classify  # type: ignore[return-value]
-        name, bank = f"{self._bank.path} {self.label} {self.subset}", self.share(trainer, module, self._bank)
+        name, bank = f"{self._bank.path} {self.label}", self._whole_bank(trainer, module)
         return bank_probe(trainer, module, name, bank, self._labels, len(self.classes))
+
+    def _whole_bank(self, trainer: Trainer, module: LightningModule) -> Features:
+        """A part of it would be another classifier: fewer pictures are asked about, not known."""
+        return self.share(trainer, module, self._bank, whole=True)

@@ -3,15 +3,15 @@
 import inspect
 import logging
 from abc import abstractmethod
-from dataclasses import asdict, is_dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from xclr_lightning.callbacks.features import Features, features_of, forget, share_of
+from xclr_lightning.callbacks.features import Features, NotFinite, features_of, first_time, forget, share_of
+from xclr_lightning.callbacks.plain import as_plain
 from xclr_lightning.data import Source
 from xclr_lightning.data.views import View
-from xclr_lightning.distributed import rank
 from xclr_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Evaluation(Callback):
         self.every_n_epochs, self.subset = every_n_epochs, subset
         self.logged: list[str] = []
         self.ran_at = -1
-        self._said: set[str] = set()
+        self._pictures: dict[str, int] = {}
 
     @abstractmethod
     def open(self) -> bool:
@@ -54,14 +54,19 @@ class Evaluation(Callback):
         """Measure: TensorBoard name → value."""
 
     def protocol(self) -> dict[str, Any]:
-        """What numbers depend on besides the model, to be kept beside them: the settings that it was made with."""
+        """What numbers depend on besides the model, to be kept beside them.
+
+        The settings that it was made with, how pictures were cropped, how many of each place could be read, and whether
+        their features were kept in half precision.
+        """
         names = inspect.signature(type(self)).parameters
-        return {"percent": self.percent, "crop": self._crop} | {
-            name: _plain(getattr(self, name)) for name in names if hasattr(self, name)
-        }
+        settings = {name: as_plain(getattr(self, name)) for name in names if hasattr(self, name)}
+        facts = {"crop": self._crop, "half_features": self._half_features, "pictures": self._pictures}
+        return {"percent": self.percent} | facts | settings
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._crop = repr(trainer.datamodule.eval_view)  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        self._crop, self._half_features = repr(data.eval_view), data.half_features
         self._on = bool(self.every_n_epochs) and stage != "predict" and self.open()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -88,35 +93,51 @@ class Evaluation(Callback):
             self._run(trainer, pl_module)
 
     def features(self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
-        """Features of a source, the same in every process; names its unreadable pictures once."""
-        return self._told(features_of(trainer, module, source, view, self.subset), source)
+        """Features of a source, the same in every process; its unreadable pictures are named once a run."""
+        features = features_of(trainer, module, source, view, self.subset)
+        self._crop = repr(view or trainer.datamodule.eval_view)  # type: ignore[attr-defined]
+        return self._told(trainer, features, source, self.subset)
 
-    def share(self, trainer: Trainer, module: LightningModule, source: Source, view: View | None = None) -> Features:
-        """This process's part of a source's features, of which no picture is in two parts."""
-        return self._told(share_of(trainer, module, source, view, self.subset), source)
+    def share(
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        source: Source,
+        view: View | None = None,
+        whole: bool = False,
+    ) -> Features:
+        """This process's part of a source's features, of which no picture is in two parts; of all, or of ``subset``."""
+        subset = None if whole else self.subset
+        return self._told(trainer, share_of(trainer, module, source, view, subset), source, subset)
 
-    def _told(self, features: Features, source: Source) -> Features:
-        if features.bad and rank() == 0 and str(source.path) not in self._said:
-            self._said.add(str(source.path))
+    def _told(self, trainer: Trainer, features: Features, source: Source, subset: int | None) -> Features:
+        self._pictures[str(source.path)] = min(len(source), subset or len(source)) - len(features.bad)
+        if features.bad and first_time(trainer, str(source.path)):
             log.warning(
                 "%d pictures could not be read and are not evaluated, first %s", len(features.bad), features.bad[0]
             )
         return features
 
     def _run(self, trainer: Trainer, module: LightningModule) -> None:
-        numbers = self.evaluate(trainer, module)
+        try:
+            numbers = self.evaluate(trainer, module)
+        except NotFinite as error:
+            if trainer.state.fn != "fit":
+                raise
+            if first_time(trainer, "not finite"):
+                log.warning("%s; numbers that follow from them are nan", error)
+            numbers = dict.fromkeys(self.logged, float("nan"))
+        self._refuse_names_of_others(trainer, numbers)
         self.logged, self.ran_at = list(numbers), trainer.global_step
         for name, value in numbers.items():
             # Every process has computed the same number from the same merged features.
             module.log(name, value, rank_zero_only=True)
 
-
-def _plain(value: Any) -> Any:
-    """A setting as JSON can hold it."""
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    def _refuse_names_of_others(self, trainer: Trainer, numbers: Iterable[str]) -> None:
+        """Lightning would average numbers of one name, and say nothing."""
+        for other in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(other, Evaluation) and other is not self and (both := set(numbers) & set(other.logged)):
+                raise UserError(
+                    f"{min(both)} is logged by {type(other).__name__} and by {type(self).__name__}: give the sets of "
+                    "one of them other names, or leave it out"
+                )

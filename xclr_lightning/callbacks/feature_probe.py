@@ -6,7 +6,7 @@ from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.bank_probe import bank_probe
 from xclr_lightning.callbacks.evaluation import Evaluation
-from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
+from xclr_lightning.callbacks.labelled import KNNSet, open_labelled, warn_if_fitted_to
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.sgd_probe import sgd_probe
 
@@ -47,7 +47,9 @@ class FeatureProbe(Evaluation):
             )
 
     def open(self) -> bool:
-        self._opened = {name: open_labelled(one) for name, one in self.sets.items()}
+        self._opened = {name: open_labelled(f"feature_probe.sets.{name}", one) for name, one in self.sets.items()}
+        for name, one in self._opened.items():
+            warn_if_fitted_to(f"feature_probe.sets.{name}", one)
         return bool(self.sets)
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:

@@ -28,16 +28,30 @@ class Features:
     """Features of the pictures that could be read, in the order of their numbers.
 
     ``values`` is ``(n, D)``, float32 or, with ``data.half_features``, float16, and ``index`` ``(n,)`` int64, both on
-    the CPU; ``bad`` names the other pictures, of all processes.
+    the CPU; ``bad`` names the other pictures, and ``not_finite`` counts those whose features are not, of all processes.
     """
 
     values: Tensor
     index: Tensor
     bad: list[str]
+    not_finite: int = 0
+
+
+class NotFinite(UserError):
+    """Features are NaN or infinite, so that whatever is measured of them would be chance."""
 
 
 _of_this_step: WeakKeyDictionary[Trainer, tuple[int, dict[str, Any]]] = WeakKeyDictionary()
 _digests: WeakKeyDictionary[Source, str] = WeakKeyDictionary()
+_said: WeakKeyDictionary[Trainer, set[str]] = WeakKeyDictionary()
+
+
+def first_time(trainer: Trainer, what: str) -> bool:
+    """Whether something is to be said now: by one process, and by the first evaluation of a run that meets it."""
+    said = _said.setdefault(trainer, set())
+    new = what not in said
+    said.add(what)
+    return new and rank() == 0
 
 
 def of_this_step(trainer: Trainer) -> dict[str, Any]:
@@ -70,6 +84,7 @@ def features_of(
 
     Raises:
         UserError: Not one picture can be read.
+        NotFinite: Some features are NaN or infinite; in every process.
     """
     share = share_of(trainer, module, source, view, subset)
     if world_size() == 1:
@@ -91,6 +106,11 @@ def share_of(
     if name not in known:
         known[name] = _extract(trainer, module, source, view, chosen(len(source), subset))
     features: Features = known[name]
+    if features.not_finite:
+        raise NotFinite(
+            f"features of {features.not_finite:,} pictures in {source.path} are not finite: training has diverged, or "
+            "trainer.precision is too low; lower model.lr"
+        )
     return features
 
 
@@ -142,6 +162,7 @@ def _extract(
     own = [batch for start in range(0, len(numbers), size) for batch in numbers[start : start + size].tolist()
            if start // size % world_size() == rank()]  # fmt: skip
     values, index, bad, done = torch.zeros(0, 0), torch.zeros(len(own), dtype=torch.int64), [], 0
+    strange = 0
     with evaluating(module):
         for batch in data.picture_loader(source, view, own):
             bad += batch["bad"]
@@ -149,6 +170,7 @@ def _extract(
                 continue
             with trainer.precision_plugin.forward_context():
                 features = module(move_data_to_device(batch["image"], module.device)).float()
+            strange += int((~features.isfinite()).any(1).sum())
             if half:
                 features = features.clamp(-LARGEST_HALF, LARGEST_HALF).half()
             if not done:
@@ -161,4 +183,4 @@ def _extract(
         raise UserError(f"none of the {len(numbers)} pictures can be read, first {bad[0]}")
     if not done:  # of fewer batches than processes
         values = torch.zeros(0, widths[0], dtype=torch.float16 if half else torch.float32)
-    return Features(values[:done], index[:done], bad)
+    return Features(values[:done], index[:done], bad, sum(gather_lists([strange])))

@@ -6,7 +6,7 @@ from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.features import chosen
-from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
+from xclr_lightning.callbacks.labelled import KNNSet, open_labelled, warn_if_fitted_to
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation.few_shot import few_shot_accuracy
 
@@ -44,8 +44,9 @@ class FewShot(Evaluation):
             raise UserError(f"few_shot.shots {self.shots}, few_shot.repeats {repeats}: expected 1 or more of each")
 
     def open(self) -> bool:
-        self._opened = {name: open_labelled(one) for name, one in self.sets.items()}
+        self._opened = {name: open_labelled(f"few_shot.sets.{name}", one) for name, one in self.sets.items()}
         for name, one in self._opened.items():
+            warn_if_fitted_to(f"few_shot.sets.{name}", one)
             sizes = one.bank_labels[chosen(len(one.bank), self.subset)].bincount(minlength=len(one.classes))
             if sizes.min() < max(self.shots):
                 raise UserError(

@@ -6,11 +6,13 @@ from xclr_lightning.callbacks.charts import draw_over_k
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.figures import after_epoch, show
 from xclr_lightning.callbacks.labelled import KNNSet, open_labelled
-from xclr_lightning.callbacks.voting import check_voting, neighbours_in, predictions
+from xclr_lightning.callbacks.voting import check_voting, neighbours_in, predictions, without_self
 
 
 class KNN(Evaluation):
     """Weighted kNN, logged as ``NAME/top1@k`` for each set and k, and over several k as the figure ``knn/over_k``.
+
+    Where the queries are the bank's own pictures, each is classified by the others.
 
     Args:
         sets: NAME → what is classified by what.
@@ -34,14 +36,16 @@ class KNN(Evaluation):
         check_voting("knn", self.k, temperature)
 
     def open(self) -> bool:
-        self._opened = {name: open_labelled(one) for name, one in self.sets.items()}
+        self._opened = {name: open_labelled(f"knn.sets.{name}", one) for name, one in self.sets.items()}
         return bool(self.sets)
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         curves: dict[str, dict[int, float]] = {}
         for name, one in self._opened.items():
             bank, queries = self.share(trainer, module, one.bank), self.features(trainer, module, one.queries)
-            neighbours = neighbours_in(module, bank, queries, max(self.k))
+            neighbours = neighbours_in(module, bank, queries, max(self.k) + one.own)
+            if one.own:
+                neighbours = without_self(neighbours, queries.index)
             found = predictions(neighbours, one.bank_labels, len(one.classes), self.k, self.temperature)
             truth = one.query_labels[queries.index]
             curves[name] = {k: (best == truth).float().mean().item() for k, best in found.items()}

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.labelled import query_labels
 from xclr_lightning.data import Source, open_source
 from xclr_lightning.data.source import labels
 from xclr_lightning.data.views import View
@@ -77,7 +78,7 @@ class OnlineProbe(Evaluation):
             self._on = False
         if self._on:
             classes = labels(data.dataset("train").source, data.label)[1]
-            self._opened = {name: _open(one, classes) for name, one in self.sets.items()}
+            self._opened = {name: _open(f"linear_probe.sets.{name}", one, classes) for name, one in self.sets.items()}
             self._heads = SGDHeads(1, len(classes), pl_module.feature_dim)  # type: ignore[arg-type]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -135,6 +136,6 @@ class OnlineProbe(Evaluation):
             self._heads.load_state_dict(state_dict)
 
 
-def _open(one: ProbeSet, classes: list[str]) -> tuple[Source, Tensor]:
+def _open(setting: str, one: ProbeSet, classes: list[str]) -> tuple[Source, Tensor]:
     source = open_source(one.queries)
-    return source, torch.from_numpy(labels(source, one.label, classes)[0])
+    return source, query_labels(setting, source, one.label, classes, "data.train")

@@ -4,6 +4,7 @@ import torch
 from lightning import LightningModule, Trainer
 
 from xclr_lightning.callbacks.evaluation import Evaluation
+from xclr_lightning.callbacks.features import chosen
 from xclr_lightning.data import ImageFolder, locate
 from xclr_lightning.errors import UserError
 from xclr_lightning.evaluation import linear_probe_predict, random_halves
@@ -58,12 +59,14 @@ class MITStates(Evaluation):
             "attribute": _numbers([adjective for adjective, _, _ in pairs]),
             "object": _numbers([noun for _, _, noun in pairs]),
         }
+        self._refuse_few(int(self._used[chosen(len(pairs), self.subset)].sum()))
         return True
 
     def evaluate(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         features = self.features(trainer, module, self._source)
         used = self._used[features.index]
         values, index = features.values[used], features.index[used]
+        self._refuse_few(len(values))
         train, test = random_halves(len(values), self.seed)
         right = {}
         for name, numbers in self._labels.items():
@@ -71,6 +74,15 @@ class MITStates(Evaluation):
             right[name] = found == numbers[index[test]]
         right["pair"] = right["attribute"] & right["object"]
         return {f"mit_states/{name}": hit.float().mean().item() for name, hit in right.items()}
+
+    def _refuse_few(self, count: int) -> None:
+        """Refuse halves of which one is empty."""
+        if count < 2:
+            looked_at = min(len(self._source), self.subset or len(self._source))
+            raise UserError(
+                f"mit_states: {count} of {looked_at:,} pictures in {self._source.path} can be used: expected 2 or more "
+                "in folders <state> <noun>; raise mit_states.subset, or take 'adj <noun>' too by mit_states.plain"
+            )
 
 
 def _numbers(values: list[str]) -> torch.Tensor:

@@ -15,7 +15,10 @@ from xclr_lightning.callbacks.environment import environment
 from xclr_lightning.callbacks.evaluation import Evaluation
 from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.errors import UserError
-from xclr_lightning.strict_json import as_json
+from xclr_lightning.strict_json import as_json, read_mapping
+
+METRICS = "metrics.json"
+PROTOCOL = "protocol.json"
 
 
 def new_run_folder(chosen: str | None, name: str) -> Path:
@@ -45,12 +48,15 @@ def new_run_folder(chosen: str | None, name: str) -> Path:
 class RunFolder(Callback):
     """Writes ``config.yaml``, ``metrics.json``, ``metrics.csv`` and the link ``graph``, on the first process.
 
-    ``protocol.json`` says for each evaluation which numbers it logged by which settings; TensorBoard has the same among
-    its hyperparameters. ``environment.json`` says on what software and hardware, by which command and at which commit
-    the run was started; what was not committed is in ``uncommitted.patch``.
+    ``metrics.csv`` has a row for each epoch of training, and one without epoch and step for the last ``validate`` or
+    ``test``. ``protocol.json`` says for each evaluation which numbers it logged by which settings, by the name of its
+    class, ``KNN-2`` being a second of one class; TensorBoard has the same among its hyperparameters.
+    ``environment.json`` says on what software and hardware, by which command and at which commit the run was started;
+    what was not committed is in ``uncommitted.patch``.
 
-    A run that goes on in its folder keeps what is there: its config becomes ``config-2.yaml``, beside it is
-    ``environment-2.json``, and its rows are appended.
+    A run that goes on in its folder, or is evaluated there, keeps what is there: its config becomes ``config-2.yaml``,
+    beside it is ``environment-2.json``, its rows are appended, and of its numbers those that are measured again are
+    replaced.
 
     Args:
         folder: Where to write.
@@ -60,12 +66,16 @@ class RunFolder(Callback):
 
     def __init__(self, folder: Path, config: str, arguments: Sequence[str] = ()) -> None:
         self.folder, self.config, self.arguments = folder, config, arguments
+        self._metrics: dict[str, Any] = {}
+        self._protocols: dict[str, Any] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if not trainer.is_global_zero:
             return
         # Without the folder of this run, so that the file can be used again.
         config = without_secrets(yaml.safe_load(self.config)) | {"run_dir": None}
+        if stage != "fit" or config.get("ckpt_path"):  # else it begins anew
+            self._metrics, self._protocols = (read_mapping(self.folder / name) for name in (METRICS, PROTOCOL))
         number = next(n for n in count(1) if not (self.folder / _numbered("config.yaml", n)).exists())
         (self.folder / _numbered("config.yaml", number)).write_text(yaml.safe_dump(config, sort_keys=False))
         facts = environment(self.arguments, trainer.world_size, self.folder, number)
@@ -95,14 +105,17 @@ class RunFolder(Callback):
         metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items())}
         if not trainer.is_global_zero:
             return
-        _replace(self.folder / "metrics.json", as_json(metrics))
+        _replace(self.folder / METRICS, as_json(dict(sorted((self._metrics | metrics).items()))))
         fresh = {name: value for name, value in metrics.items() if not _is_old(name, trainer)}
-        append_row(self.folder / "metrics.csv", {"epoch": trainer.current_epoch, "step": trainer.global_step, **fresh})
+        # What a checkpoint is evaluated by is no epoch of training.
+        epoch, step = (trainer.current_epoch, trainer.global_step) if trainer.state.fn == "fit" else ("", "")
+        append_row(self.folder / "metrics.csv", {"epoch": epoch, "step": step, **fresh})
         if protocols := _protocols(trainer):
-            _replace(self.folder / "protocol.json", as_json(protocols))
+            earlier = _less(self._protocols, {name for _, protocol in protocols for name in protocol["logged"]})
+            _replace(self.folder / PROTOCOL, as_json(_by_class([*earlier, *protocols])))
 
     def _log_protocols(self, trainer: Trainer) -> None:
-        protocols = _protocols(trainer)
+        protocols = _by_class(_protocols(trainer))
         settings = {
             f"{name}/{setting}": value if isinstance(value, bool | int | float) else str(value)
             for name, protocol in protocols.items()
@@ -127,8 +140,26 @@ def _evaluations(trainer: Trainer) -> list[Evaluation]:
     return [one for one in trainer.callbacks if isinstance(one, Evaluation)]  # type: ignore[attr-defined]
 
 
-def _protocols(trainer: Trainer) -> dict[str, dict[str, Any]]:
-    return {type(one).__name__: {"logged": one.logged, **one.protocol()} for one in _evaluations(trainer) if one.logged}
+def _protocols(trainer: Trainer) -> list[tuple[str, dict[str, Any]]]:
+    """Of the evaluations that have logged something, by the names of their classes."""
+    evaluations = (one for one in _evaluations(trainer) if one.logged)
+    return [(type(one).__name__, {"logged": one.logged, **one.protocol()}) for one in evaluations]
+
+
+def _less(protocols: dict[str, Any], again: set[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Protocols of a file, as far as their numbers were not measured again."""
+    left = []
+    for key, protocol in protocols.items():
+        if logged := [name for name in protocol["logged"] if name not in again]:
+            left.append((key.partition("-")[0], protocol | {"logged": logged}))
+    return left
+
+
+def _by_class(protocols: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, protocol in reversed(protocols):  # the evaluation that a config has a group for is the last of its class
+        found[next(key for n in count(1) if (key := _numbered(name, n)) not in found)] = protocol
+    return dict(reversed(found.items()))
 
 
 def append_row(file: Path, row: dict[str, Any]) -> None:
@@ -148,7 +179,7 @@ def append_row(file: Path, row: dict[str, Any]) -> None:
 
 
 def _numbered(name: str, number: int) -> str:
-    """``config.yaml``, ``config-2.yaml``, …, by the number of the start of a run in its folder."""
+    """``config.yaml``, ``config-2.yaml``, …: the name itself for the first of a kind."""
     stem, dot, suffix = name.partition(".")
     return name if number == 1 else f"{stem}-{number}{dot}{suffix}"
 

@@ -43,6 +43,23 @@ def _merged(similarity: Tensor, number: Tensor, k: int) -> tuple[Tensor, Tensor]
     return merge_nearest([(columns[0].T, columns[1].T)], k)
 
 
+def without_self(neighbours: tuple[Tensor, Tensor], own: Tensor) -> tuple[Tensor, Tensor]:
+    """Neighbours of a bank's own pictures among the others, one fewer of each.
+
+    Args:
+        neighbours: As :func:`neighbours_in` gives them.
+        own: Each query's number in the bank. Shape: ``(Q,)``, int64.
+
+    Example:
+        >>> cosines, numbers = torch.tensor([[1.0, 0.9], [1.0, 1.0]]), torch.tensor([[7, 3], [2, 5]])
+        >>> without_self((cosines, numbers), torch.tensor([7, 8]))[1].tolist()  # two copies of 8 came before it
+        [[3], [2]]
+    """
+    similarity, number = neighbours
+    others = (number == own[:, None]).byte().argsort(dim=1, stable=True)[:, :-1]
+    return similarity.gather(1, others), number.gather(1, others)
+
+
 def check_voting(group: str, k: list[int], temperature: float) -> None:
     """Refuse settings by which no neighbour could vote.
 

@@ -1,6 +1,8 @@
 """A row's settings, checked before hours of training, and the control that goes with it."""
 
+import logging
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import Any
@@ -11,6 +13,9 @@ from xclr_lightning.callbacks.secrets import without_secrets
 from xclr_lightning.comparison.grid import Row
 from xclr_lightning.lightning_cli import DataCLI, run
 from xclr_lightning.objectives import XCLR, SoftCLIP
+from xclr_lightning.run_config import graph_parts
+
+log = logging.getLogger(__name__)
 
 
 class _Settings(DataCLI):
@@ -54,7 +59,7 @@ def checked(rows: Sequence[Row], common: Sequence[str], controls: bool) -> list[
     for row in rows:
         found.append(Checked(row, settings(row.fit(common))))
         if controls and (control := control_of(found[-1])):
-            found.append(Checked(control, settings(control.fit(common))))
+            found.append(control)
     return found
 
 
@@ -69,19 +74,32 @@ def settings(arguments: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def control_of(known: Checked) -> Row | None:
+def control_of(known: Checked) -> Checked | None:
     """The row that separates what a graph means from how soft it is: the same graph with its captions permuted.
 
-    Pictures of one caption, or class, stay each other's; which meaning they have is drawn at random, by the seed.
+    Pictures of one caption, or class, stay each other's; which meaning they have is drawn at random, by the seed. Of a
+    graph that is made of others, these are permuted.
 
     Returns:
-        None where the objective does not match the graph's values, or the graph has nothing to permute.
+        None where the objective does not match the graph's values, or they are permuted already, or, which is said,
+        the graph has nothing to permute.
     """
-    graph = known.settings["data"]["init_args"].get("graph") or {}
-    soft = issubclass(known.objective, XCLR | SoftCLIP)
-    if not soft or "shuffled" not in graph.get("init_args", {}) or graph["init_args"]["shuffled"]:
+    graphs = graph_parts(known.settings) if issubclass(known.objective, XCLR | SoftCLIP) else []
+    if not graphs or any(graph.get("init_args", {}).get("shuffled") for graph in graphs):
         return None
-    return replace(known.row, arguments=(*known.row.arguments, "--data.graph.shuffled=1.0"), control=True)
+    if fixed := next((graph for graph in graphs if "shuffled" not in graph.get("init_args", {})), None):
+        name = fixed["class_path"].rpartition(".")[2]
+        log.warning("no control: %s of %s has no setting shuffled, by which to permute it", name, known.row.name)
+        return None
+    return Checked(replace(known.row, control=True), permuted(known.settings, 0))
+
+
+def permuted(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Settings with all captions, or classes, of the graph permuted."""
+    settings = deepcopy(settings)
+    for graph in graph_parts(settings):
+        graph["init_args"] |= {"shuffled": 1.0, "seed": seed}
+    return settings
 
 
 def references_of(known: Sequence[Checked], default: str) -> dict[str, str]:

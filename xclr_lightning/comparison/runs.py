@@ -14,9 +14,8 @@ from typing import Any
 from xclr_lightning.comparison.children import Children, problem, refuse_busy
 from xclr_lightning.comparison.places import check_folder, check_settings
 from xclr_lightning.errors import UserError
+from xclr_lightning.run_config import RECORD, read_record
 
-# In a run's folder: what it was started with; there from the start, with its time once it is complete.
-RECORD = "comparison.json"
 LOG = "log.txt"
 
 
@@ -50,8 +49,12 @@ class Planned:
 
     @property
     def complete(self) -> bool:
-        """Whether it was made before."""
-        return "seconds" in read_record(self.folder)
+        """Whether it was made before, and its numbers are there."""
+        return "seconds" in read_record(self.folder) and self._measured
+
+    @property
+    def _measured(self) -> bool:
+        return (self.folder / "metrics.json").is_file()
 
     def make(self, children: Children, slot: int, jobs: int) -> str | None:
         """Train, or go on where it stopped; what is printed goes to ``log.txt``. Returns what went wrong, in a line."""
@@ -64,6 +67,8 @@ class Planned:
             self._record(spent=spent, began=time.time())
             status = children.run(command, self.folder, log, _environment(slot, jobs))
         printed = (self.folder / LOG).read_bytes()[before:].decode(errors="replace")
+        if status == 0 and not self._measured:
+            return f"no metrics.json, and nothing left to train: remove {self.folder} to train it again"
         if status == 0:
             self._record(seconds=round(spent + time.monotonic() - start, 1))
         return problem(status, printed)
@@ -73,15 +78,6 @@ class Planned:
         record = {"name": self.name, "seed": self.seed, "arguments": list(self.arguments), **more}
         draft.write_text(json.dumps(record, indent=2) + "\n")
         draft.replace(self.folder / RECORD)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """What a run of a comparison was started with, and how long it took if it is complete; nothing for other runs."""
-    try:
-        record = json.loads((folder / RECORD).read_text())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def make_all(runs: Sequence[Planned], jobs: int) -> Generator[tuple[Planned, str | None], None, None]:

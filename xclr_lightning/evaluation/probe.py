@@ -41,7 +41,7 @@ def linear_probe_predict(
     The problem is convex and the start is zero: there is no seed.
 
     Args:
-        train: Shape: ``(n, d)``, floating point; half precision is computed with in float32.
+        train: Shape: ``(n, d)``, n ≥ 1, floating point; half precision is computed with in float32.
         train_labels: Shape: ``(n,)``, int64 ≥ 0.
         test: Shape: ``(m, d)``.
         weight_decay: Strength of ``½ λ ‖W‖²`` beside the mean cross-entropy.
@@ -49,11 +49,16 @@ def linear_probe_predict(
 
     Returns:
         Classes of the test set. Shape: ``(m,)``, int64.
+
+    Raises:
+        ValueError: The training set is empty.
     """
+    if len(train) == 0:
+        raise ValueError("a training set (n, d), n ≥ 1, expected, got an empty one")
     with torch.inference_mode(False), torch.enable_grad():  # Lightning evaluates in inference mode
         dtype = torch.promote_types(train.dtype, torch.float32)
         train, test, train_labels = train.to(dtype, copy=True), test.to(dtype, copy=True), train_labels.clone()
-        deviation, mean = torch.std_mean(train, dim=0)
+        deviation, mean = torch.std_mean(train, dim=0, correction=min(1, len(train) - 1))  # of one sample it is 0
         scale = deviation.clamp_min(1e-6)
         train, test = (train - mean) / scale, (test - mean) / scale
         weight = train.new_zeros(int(train_labels.max()) + 1, train.shape[1], requires_grad=True)

@@ -1,19 +1,23 @@
 """Results as figures: over epochs, over k of kNN, over a setting that was varied, over ImageNet-9's variants."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import cycle
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xclr_lightning.callbacks.imagenet9 import VARIANTS
 from xclr_lightning.drawing import COLOURS, MARKERS, tidy
 from xclr_lightning.reporting.groups import Group
 from xclr_lightning.reporting.statistics import Spread, spread
 
 PANEL = (4.6, 3.6)  # inches
 MOST_PANELS = 4
+LABEL = 40  # letters of a line
+# Of several of ImageNet-9's variants, and no accuracy on one.
+SUMMARIES = ("bg_gap", "adversarial")
 
 # A line of a panel: what the legend calls it, and for each x its value.
 Line = tuple[str, dict[float, Spread]]
@@ -60,12 +64,14 @@ def over_setting(setting: str, groups: Sequence[Group], shown: dict[str, bool]) 
         shown: Names of the numbers, and whether they are shares.
     """
     short = setting.rpartition(".")[2]
-    dotted = "." + setting.replace(".init_args", "")
+    parts = setting.replace(".init_args", "").split(".")
+    # As names of groups have it: with as much of its place as tells it from others, and a number.
+    told = "|".join(re.escape(".".join(parts[start:])) for start in range(len(parts)))
     panels = {}
     for metric in shown:
         lines: dict[str, dict[float, Spread]] = {}
         for group in groups:
-            line = ", ".join(part for part in group.name.split(", ") if not dotted.endswith(f".{part.split(' ')[0]}"))
+            line = re.sub(rf", (?:{told}) [-+.\d][-+.\w]*(?=,|$)", "", group.name)
             lines.setdefault(line, {})[float(group.settings[setting])] = group.spread(metric)
         if any(len(points) > 1 for points in lines.values()):
             panels[metric] = list(lines.items())
@@ -77,9 +83,10 @@ def by_row(groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
     chosen = list(shown.items())[:MOST_PANELS]
     if not chosen or len(groups) < 2:
         return None
-    figure = Figure(figsize=(2.4 + 2.8 * len(chosen), 0.9 + 0.36 * len(groups)), layout="constrained")
+    names = [fill(group.name, LABEL) for group in groups]
+    height = 0.9 + sum(0.36 + 0.2 * name.count("\n") for name in names)
+    figure = Figure(figsize=(2.4 + 2.8 * len(chosen), height), layout="constrained")
     axes = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
-    names = [group.name for group in groups]
     for axis, (metric, percent) in zip(axes, chosen, strict=True):
         found = [group.spread(metric) for group in groups]
         scale = 100 if percent else 1
@@ -92,9 +99,10 @@ def by_row(groups: Sequence[Group], shown: dict[str, bool]) -> Figure | None:
     return figure
 
 
-def robustness(groups: Sequence[Group]) -> Figure | None:
+def robustness(groups: Sequence[Group], measured: dict[str, bool]) -> Figure | None:
     """Accuracy on ImageNet-9's variants as bars, a group of bars a variant."""
-    variants = [name for name in VARIANTS if any(f"imagenet9/{name}" in run.metrics for g in groups for run in g.runs)]
+    names = (name.partition("/") for name in measured)
+    variants = [variant for group, _, variant in names if group == "imagenet9" and variant not in SUMMARIES]
     if not variants:
         return None
     figure = Figure(figsize=(1.6 + 1.1 * len(variants), 4.0), layout="constrained")
@@ -115,7 +123,7 @@ def robustness(groups: Sequence[Group]) -> Figure | None:
     axis.set_xticks(range(len(variants)), variants, rotation=20, ha="right")
     axis.set_ylabel("ImageNet-9 accuracy, %")
     tidy(axis)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    _legend(figure, axis)
     return figure
 
 
@@ -124,7 +132,7 @@ def _panels(panels: dict[str, list[Line]], percent: dict[str, bool], x: str) -> 
     chosen = dict(list(panels.items())[:MOST_PANELS])
     if not chosen:
         return None
-    figure = Figure(figsize=(PANEL[0] * len(chosen), PANEL[1] + 0.6), layout="constrained")
+    figure = Figure(figsize=(PANEL[0] * len(chosen), PANEL[1] + 0.4), layout="constrained")
     axes = figure.subplots(1, len(chosen), squeeze=False)[0]
     for axis, (metric, lines) in zip(axes, chosen.items(), strict=True):
         scale = 100 if percent[metric] else 1
@@ -145,8 +153,19 @@ def _panels(panels: dict[str, list[Line]], percent: dict[str, bool], x: str) -> 
         axis.set_ylabel("%" if percent[metric] else "")
         _mark(axis, sorted({place for _, points in lines for place in points}))
         tidy(axis)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _legend(figure, axes[0])
     return figure
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    """Below all panels, for which the figure grows, in as many columns as it is wide."""
+    handles, names = axis.get_legend_handles_labels()
+    labels = [fill(name, LABEL) for name in names]
+    longest = max(len(line) for label in labels for line in label.splitlines())
+    width, height = figure.get_size_inches()
+    columns = max(1, int(width / (0.6 + 0.085 * longest)))  # a handle's width, and a letter's
+    figure.set_size_inches(width, height + 0.2 * sum(label.count("\n") + 1 for label in labels[::columns]))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _mark(axis: Axes, places: Sequence[float]) -> None:

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from xclr_lightning.reporting.figures import by_row, over_epochs, over_k, over_setting, robustness
 from xclr_lightning.reporting.groups import Group, varying
 from xclr_lightning.reporting.run import Run
 from xclr_lightning.reporting.tables import columns, difference_table, result_table
-from xclr_lightning.run_config import short_names
+from xclr_lightning.run_config import run_configs, short_names
 from xclr_lightning.strict_json import as_json
 
 # What stands in a table's place.
@@ -36,7 +37,8 @@ def write_report(
     """
     folder.mkdir(parents=True, exist_ok=True)
     measured = {name: percent for group in groups for run in group.runs for name, percent in run.measured().items()}
-    shown = columns(measured)
+    graphs = {json.dumps(group.graph, sort_keys=True, default=str) for group in groups if group.graph}
+    shown = columns(measured, one_graph=len(graphs) <= 1)
     tables = result_table(groups, shown) if shown else NOTHING
     if shown and any(references.get(group.name, group) is not group for group in groups):
         tables += "\n" + difference_table(groups, references, shown)
@@ -46,6 +48,7 @@ def write_report(
     facts = {
         "command": command,
         "figures": drawn,
+        "protocols": _protocols(groups),
         "rows": [_facts(folder, group, references.get(group.name, group), measured) for group in groups],
     }
     (folder / "report.json").write_text(as_json(facts), encoding="utf-8")
@@ -60,7 +63,7 @@ def _draw(folder: Path, groups: Sequence[Group], measured: dict[str, bool], show
         "rows": ("Side by side", by_row(groups, shares)),
         "epochs": ("Over epochs", over_epochs(groups, shares)),
         "k": ("kNN over k", over_k(groups, measured)),
-        "robustness": ("Backgrounds (ImageNet-9)", robustness(groups)),
+        "robustness": ("Backgrounds (ImageNet-9)", robustness(groups, measured)),
     }
     for setting, short in short_names(varying([group.settings for group in groups])).items():
         members = [group for group in groups if _is_number(group.settings.get(setting))]
@@ -95,19 +98,24 @@ def _page(
         tables,
     ]
     for file, caption in drawn.items():
-        lines += [f"## {caption}", "", f"![{caption}]({file})", ""]
+        lines += [f"## {caption}", "", f"![{caption}]({quote(file)})", ""]
     lines += ["## How it was measured", ""]
-    for name, protocol in _protocols(groups).items():
-        settings = ", ".join(f"{key} {value}" for key, value in protocol.items() if key not in ("logged", "percent"))
-        lines.append(f"- **{name}**: {settings}")
+    protocols = _protocols(groups)
+    for one in protocols:
+        several = [other["name"] for other in protocols].count(one["name"]) > 1
+        rows = f" of {'; '.join(one['rows'])}" if several else ""
+        lines.append(f"- **{one['name']}**{rows}: {', '.join(f'{key} {v}' for key, v in one['settings'].items())}")
     lines += ["", "## Runs", ""]
     for group in groups:
-        links = (
-            f"[seed {run.seed}]({_link(folder, run)}) ([config]({_link(folder, run)}/config.yaml))"
-            for run in group.runs
-        )
-        lines.append(f"- **{group.name}**: {', '.join(links)}")
+        lines.append(f"- **{group.name}**: {', '.join(_links(folder, run) for run in group.runs)}")
     return [*lines, ""]
+
+
+def _links(folder: Path, run: Run) -> str:
+    """To a run and the configs of all its starts: what it measured may be by several of them."""
+    place = quote(_link(folder, run))
+    configs = ", ".join(f"[{file.stem}]({place}/{file.name})" for file in run_configs(run.folder))
+    return f"[seed {run.seed}]({place}) ({configs})"
 
 
 def _facts(folder: Path, group: Group, reference: Group, measured: dict[str, bool]) -> dict[str, Any]:
@@ -121,8 +129,17 @@ def _facts(folder: Path, group: Group, reference: Group, measured: dict[str, boo
     return facts
 
 
-def _protocols(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
-    return {name: protocol for group in groups for run in group.runs for name, protocol in run.protocols.items()}
+def _protocols(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """By which settings each evaluation measured, and in which rows; those of one name beside each other."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, run in ((group.name, run) for group in groups for run in group.runs):
+        for evaluation, protocol in run.protocols.items():
+            settings = {key: value for key, value in protocol.items() if key not in ("logged", "percent")}
+            key = json.dumps([evaluation, settings], sort_keys=True)
+            one = found.setdefault(key, {"name": evaluation, "settings": settings, "rows": []})
+            one["rows"] = list(dict.fromkeys([*one["rows"], name]))
+    names = [one["name"] for one in found.values()]
+    return sorted(found.values(), key=lambda one: names.index(one["name"]))
 
 
 def _link(folder: Path, run: Run) -> str:

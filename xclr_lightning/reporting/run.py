@@ -12,9 +12,8 @@ from typing import Any
 
 import yaml
 
-from xclr_lightning.comparison.runs import read_record
 from xclr_lightning.errors import UserError
-from xclr_lightning.run_config import run_configs
+from xclr_lightning.run_config import read_record, run_configs
 
 # Accuracies that an objective logs by itself, without an evaluation: LinearProbe's.
 _ACCURACY = re.compile(r"(?!train/).+/top[15]")
@@ -66,7 +65,7 @@ class Run:
 
     @cached_property
     def history(self) -> list[dict[str, float]]:
-        """Metrics by epoch, with ``epoch`` and ``step``; an evaluation's number is there where it was measured.
+        """Metrics by epoch of training, with ``epoch`` and ``step``; an evaluation's are there where it was made.
 
         Raises:
             UserError: It cannot be read.
@@ -76,7 +75,9 @@ class Run:
             return []
         try:
             with file.open(newline="") as opened:
-                rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(opened)]
+                # Rows of validate and test have no step, or 0 in earlier versions.
+                trained = (row for row in csv.DictReader(opened) if float(row["step"] or 0))
+                rows = [{name: float(value) for name, value in row.items() if value} for row in trained]
             return sorted(rows, key=lambda row: (row["step"], row["epoch"]))
         except (KeyError, OSError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{self.folder}: metrics.csv is not as a run writes it: {_line(error)}") from error

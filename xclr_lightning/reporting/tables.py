@@ -13,11 +13,13 @@ K_SHOWN = 20
 VARIANTS_SHOWN = ("original", "mixed_same", "mixed_rand", "bg_gap")
 
 
-def columns(measured: dict[str, bool]) -> dict[str, bool]:
+def columns(measured: dict[str, bool], one_graph: bool = True) -> dict[str, bool]:
     """Of all numbers that evaluations logged, those that a table shows.
 
     Args:
         measured: Name → whether it is a share, to be shown in percent.
+        one_graph: Whether rows have the same graph, with its captions in place or permuted; else they are not compared
+            by nDCG, whose gains are the graph's.
 
     Example:
         >>> list(columns({"knn/top1@1": True, "knn/top1@20": True, "knn/top1@200": True, "imagenet9/no_fg": True}))
@@ -35,6 +37,8 @@ def columns(measured: dict[str, bool]) -> dict[str, bool]:
         group, _, rest = name.partition("/")
         if at and k.isdigit() and int(k) != best[stem]:
             continue
+        if stem.endswith("/ndcg") and not one_graph:
+            continue
         # The graph's own correlation is with another graph in every row.
         if group == "graph" or (group == "imagenet9" and rest not in VARIANTS_SHOWN):
             continue
@@ -43,10 +47,13 @@ def columns(measured: dict[str, bool]) -> dict[str, bool]:
 
 
 def result_table(groups: Sequence[Group], shown: dict[str, bool]) -> str:
-    """Mean ± standard deviation over seeds; accuracies in percent. A seed says so that was not trained to its end."""
+    """Mean ± standard deviation over seeds; accuracies in percent.
+
+    A seed says so that was not trained to its end, and a number that not all seeds have, of how many it is.
+    """
     lines = [["", *shown, "seeds"]]
     for group in groups:
-        cells = [_cell(group.spread(metric).text(percent)) for metric, percent in shown.items()]
+        cells = [_cell(_mean(group, metric, percent)) for metric, percent in shown.items()]
         lines.append([group.name, *cells, " ".join(_seed(run) for run in group.runs)])
     return markdown(lines)
 
@@ -86,6 +93,11 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
 
 def _seed(run: Run) -> str:
     return f"{run.seed} ({run.unfinished})" if run.unfinished else str(run.seed)
+
+
+def _mean(group: Group, metric: str, percent: bool) -> str:
+    found = group.spread(metric)
+    return found.text(percent) + ("" if found.count == len(group.runs) else f" (n = {found.count})")
 
 
 def _cell(text: str) -> str:
