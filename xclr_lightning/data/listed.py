@@ -28,11 +28,11 @@ class Listed(Source):
         return len(self._listing.keys)
 
     def open(self, index: int) -> Image.Image:
-        with reading():
-            return opened(Path(self.name(index)).read_bytes())
+        with reading(), open(self.name(index), "rb", buffering=0) as file:
+            return opened(file.read())
 
     def name(self, index: int) -> str:
-        return str(self._root / os.fsdecode(self._listing.keys[index]))
+        return os.path.join(self._root, os.fsdecode(self._listing.keys[index]))
 
     def parts(self) -> dict[str, slice]:
         return {"00000": slice(0, len(self))}

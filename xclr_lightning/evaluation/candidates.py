@@ -15,6 +15,8 @@ GROUP = 32
 # A random part of the bank tells from the start how large a similarity has to be: its share, how many blocks of keys it
 # may fill, and how surely, in deviations.
 SAMPLE, SAMPLED, SURELY = 1 / 24, 4, 4
+# Up to so many blocks of keys, to sort all similarities costs less than to find those that count.
+FEW = 4
 
 
 class Bank:
@@ -40,12 +42,22 @@ class Bank:
 
 def candidates(bank: Bank, queries: Tensor, width: int, query_block: int, key_block: int) -> tuple[Tensor, Tensor]:
     """The ``width`` largest float32 products of unit vectors, and their rows."""
+    if len(bank.rows) <= FEW * key_block:
+        return _largest(bank, queries, width, query_block * key_block)
     floor = _likely_floor(bank, queries, width, query_block, key_block)
     values, index = _above(bank, queries, width, floor, query_block, key_block)
     if len(missed := values.isinf().any(1).nonzero()[:, 0]):
         floor = torch.full_like(floor[missed], -torch.inf)
         values[missed], index[missed] = _above(bank, queries[missed], width, floor, query_block, key_block)
     return values, index
+
+
+def _largest(bank: Bank, queries: Tensor, width: int, room: int) -> tuple[Tensor, Tensor]:
+    """The same from all products with a small bank, of which there is room for so many at once."""
+    keys = bank[torch.arange(len(bank.rows), device=queries.device)]
+    parts = queries.split(max(1, room // max(1, len(keys))))
+    found = [(part @ keys.T).topk(width, sorted=False) for part in parts]
+    return torch.cat([one.values for one in found]), torch.cat([one.indices for one in found])
 
 
 def _likely_floor(bank: Bank, queries: Tensor, width: int, query_block: int, key_block: int) -> Tensor:
