@@ -180,7 +180,9 @@ def test_each_protocol_is_told_with_its_rows(tmp_path: Path) -> None:
         file = tmp_path / name / "protocol.json"
         protocols = json.loads(file.read_text())
         protocols["KNN"]["temperature"] = temperature
-        protocols["KNN"]["logged"] = protocols["KNN"]["logged"][: ord(name) - ord("a") + 1]  # which sets nothing apart
+        # Which sets nothing apart:
+        protocols["KNN"]["logged"] = protocols["KNN"]["logged"][: ord(name) - ord("a") + 1]
+        protocols["KNN"]["pictures"] = {f"/cache/of/{name}": 5}
         file.write_text(json.dumps(protocols))
     out = tmp_path / "report"
     write_report(out, group_runs(find_runs([tmp_path])), {})

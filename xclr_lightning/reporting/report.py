@@ -16,6 +16,8 @@ from xclr_lightning.reporting.tables import columns, difference_table, result_ta
 from xclr_lightning.run_config import run_configs, short_names
 from xclr_lightning.strict_json import as_json
 
+# Of a protocol: what an evaluation logged, and what it met, by places that are a machine's own.
+NO_SETTINGS = ("logged", "percent", "pictures")
 # What stands in a table's place.
 NOTHING = "These runs have no numbers of an evaluation: switch one on, such as knn, and train or `test` again.\n"
 
@@ -134,7 +136,7 @@ def _protocols(groups: Sequence[Group]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, run in ((group.name, run) for group in groups for run in group.runs):
         for evaluation, protocol in run.protocols.items():
-            settings = {key: value for key, value in protocol.items() if key not in ("logged", "percent")}
+            settings = {key: value for key, value in protocol.items() if key not in NO_SETTINGS}
             key = json.dumps([evaluation, settings], sort_keys=True)
             one = found.setdefault(key, {"name": evaluation, "settings": settings, "rows": []})
             one["rows"] = list(dict.fromkeys([*one["rows"], name]))
