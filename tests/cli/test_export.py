@@ -75,8 +75,14 @@ def test_onnx_runtime_gives_the_same_features(cli, checkpoint: str) -> None:
             expected = load_module(checkpoint)(images).numpy()
         (found,) = session.run(None, {"images": images.numpy()})
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    card = Path("out/README.md").read_text()
+    assert "its `images` are `(n, 3, 32, 32)`, float32 from 0 to 1" in card
+    told = {"images": images.numpy()}
+    exec(card.split("```python")[2].partition("```")[0].replace("FOLDER", "out"), told)
+    np.testing.assert_array_equal(told["features"], found)
     assert cli("export", "--ckpt", checkpoint, "--output", "out").status == 0
     assert not Path("out/model.onnx").exists()  # it might be another model's
+    assert "onnx" not in Path("out/README.md").read_text()
 
 
 def test_embed_reads_what_export_wrote(cli, checkpoint: str, pictures: Path) -> None:

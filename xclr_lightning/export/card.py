@@ -37,7 +37,7 @@ with torch.inference_mode():
 ```
 
 Pictures: {crop}
-
+{onnx}
 ## Training
 
 {training}
@@ -60,6 +60,17 @@ To be chosen by whoever publishes these weights. Those of the pictures and capti
   booktitle = {{International Conference on Learning Representations}},
   year      = {{2025}}
 }}
+```
+"""
+
+ONNX = """
+`model.onnx` does that last step itself: its `images` are `(n, 3, {high}, {wide})`, float32 from 0 to 1.
+
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("FOLDER/model.onnx")
+(features,) = session.run(None, {{"images": images}})
 ```
 """
 
@@ -107,6 +118,7 @@ def write_card(folder: Path, module: BackboneModule, config: dict[str, Any], wid
         arguments="".join(f", {name}={value!r}" for name, value in config["model_args"].items()),
         crop=f"shorter side to {int(high / shown['crop_pct'])} pixels ({shown['interpolation']}), the centre "
         f"{high} × {wide};\nnormalised by the mean {shown['mean']} and the deviation {shown['std']}.",
+        onnx=ONNX.format(high=high, wide=wide) if (folder / "model.onnx").exists() else "",
         training=_table("setting", rows),
         results=_table("measure", results) if results else "None were at hand.",
     )
