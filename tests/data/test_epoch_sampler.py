@@ -94,6 +94,13 @@ def test_with_epochs_of_another_length_the_stream_goes_on(seen, longer):
     assert batches_of(again, 6) == stream[begun + len(left) :][:7]
 
 
+def test_an_epoch_that_is_now_shorter_than_what_was_seen_of_it_is_over():
+    stream = [batch for epoch in range(9) for batch in batches_of(sampler(), epoch)]
+    shorter = sampler(epoch_samples=100, goes_on_at=sampler(epoch_samples=140).place(4, 6 * BATCH))
+    assert batches_of(shorter, 4) == []
+    assert batches_of(shorter, 5) == stream[34:39]
+
+
 def test_with_batches_of_another_size_a_sweep_goes_on_behind_what_was_seen():
     at = sampler().place(1, 7 * BATCH)
     assert at == {"epoch": 1, "samples": 140, "sweep": 1, "swept": 140}
